@@ -9,10 +9,10 @@ __all__ = ['IDX_NAMES', 'DEBIAN_FOLDER', 'DATA', 'OPTIMIZERS', 'STYLES', 'at_lea
            'batches', 'epoch_timer', 'seconds_per_epoch', 'finite', 'train', 'plan_runs', 'run_key', 'compare',
            'save_results', 'versions', 'mean_spread', 'summarize', 'cell', 'table', 'mean_curve', 'spread_labels',
            'plot_measure', 'label_ends', 'plot_groups', 'plot_curves', 'checked', 'OneLineParser', 'make_parser',
-           'library_log', 'report', 'make_folder', 'run_all', 'read_input', 'main']
+           'library_log', 'note_signals', 'progress', 'report', 'make_folder', 'run_all', 'read_input', 'main']
 
-# %% ../nbs/06_compare.ipynb #8f49bdb5
-import argparse,gzip,importlib,json,os,platform,sys,zipfile,zlib
+# %% ../nbs/06_compare.ipynb #0edaf162
+import argparse,gc,gzip,importlib,json,os,platform,signal,sys,threading,zipfile,zlib
 import numpy as np
 from collections.abc import Callable
 from contextlib import contextmanager,redirect_stdout
@@ -241,17 +241,14 @@ def batches(x:np.ndarray, # Inputs
             return x[i], y[i]
     return Batches()
 
-# %% ../nbs/06_compare.ipynb #609bbeda
-def epoch_timer(on_epoch:Callable=None # Called after each epoch, without arguments
-               ): # `keras.callbacks.Callback`; its `seconds` grow by one number per epoch
+# %% ../nbs/06_compare.ipynb #f278ebcf
+def epoch_timer(): # `keras.callbacks.Callback`; its `seconds` grow by one number per epoch
     "A callback that measures the training part of each epoch, in seconds."
     import keras
     class Timer(keras.callbacks.Callback):
         def __init__(self): super().__init__(); self.seconds = []
         def on_epoch_begin(self, epoch, logs=None): self.start = perf_counter()
         def on_test_begin(self, logs=None): self.seconds.append(perf_counter() - self.start)
-        def on_epoch_end(self, epoch, logs=None):
-            if on_epoch: on_epoch()
     return Timer()
 
 def seconds_per_epoch(histories:list # The `history` of each run
@@ -266,22 +263,22 @@ def finite(values:list # Numbers, or arrays of one number
     "Plain floats that JSON can hold."
     return [float(v) if np.isfinite(v) else None for v in values]
 
-# %% ../nbs/06_compare.ipynb #8617cd45
+# %% ../nbs/06_compare.ipynb #ef2503a8
 def train(task:Task, # What to train
           optimizer:str, # A name in `OPTIMIZERS`
           learning_rate:float, # Step size
           seed:int, # Fixes initial weights and batches
           epochs:int=15, # How often each input is seen
           batch_size:int=32, # Inputs per step
-          on_epoch:Callable=None # Called after each epoch, without arguments
+          callbacks:list=() # Further `keras.callbacks.Callback` objects
          )->dict: # What was run, and `history`: one number per epoch for each measure
     "Train a new network once."
     import keras
     keras.utils.set_random_seed(seed)
-    model,timer = task.network(),epoch_timer(on_epoch)
+    model,timer = task.network(),epoch_timer()
     model.compile(make_optimizer(optimizer, learning_rate), task.loss(), metrics=list(task.metrics), jit_compile=False)
     fit = model.fit(batches(*task.train, batch_size, seed), validation_data=task.test, validation_batch_size=512,
-                    epochs=epochs, shuffle=False, verbose=0, callbacks=[timer])
+                    epochs=epochs, shuffle=False, verbose=0, callbacks=[timer, *callbacks])
     history = {measure: finite(values) for measure,values in fit.history.items()}
     return dict(data=task.name, optimizer=optimizer, learning_rate=learning_rate, seed=seed, epochs=epochs,
                 batch_size=batch_size, history=history | dict(seconds=timer.seconds))
@@ -300,21 +297,21 @@ def run_key(run:dict # A finished run
     "What tells a run from all others of a comparison."
     return run['data'], run['optimizer'], run['learning_rate'], run['seed']
 
-# %% ../nbs/06_compare.ipynb #aad7e356
+# %% ../nbs/06_compare.ipynb #59c755fe
 def compare(task:Task, # What to train
             plan:list, # From `plan_runs`
             runs:list, # Finished runs; new ones are appended
-            on_run:Callable=None, # Called after each new run, without arguments
-            bar=None, # `tqdm` that counts epochs
-            **settings # `epochs` and `batch_size` for `train`
+            before:Callable=lambda *run: None, # Called with optimizer, learning rate and seed before a run
+            after:Callable=lambda: None, # Called after a run
+            **settings # `epochs`, `batch_size` and `callbacks` for `train`
            )->list: # `runs`
     "Do all runs of the plan that are not finished yet."
     finished = set(map(run_key, runs))
     for optimizer,rate,seed in plan:
         if (task.name, optimizer, rate, seed) in finished: continue
-        if bar is not None: bar.set_description(f'{optimizer} {rate:g}, seed {seed}')
-        runs.append(train(task, optimizer, rate, seed, on_epoch=bar and bar.update, **settings))
-        if on_run: on_run()
+        before(optimizer, rate, seed)
+        runs.append(train(task, optimizer, rate, seed, **settings))
+        after()
     return runs
 
 # %% ../nbs/06_compare.ipynb #6762bab1
@@ -391,18 +388,17 @@ def mean_curve(runs:list, # Runs that differ in the seed only
     values = np.array([r['history'][measure] for r in runs], dtype=float)
     return values.mean(0), values.min(0), values.max(0)
 
-# %% ../nbs/06_compare.ipynb #787f490d
+# %% ../nbs/06_compare.ipynb #5301f32c
 def spread_labels(heights:list, # Where the labels would like to be
                   gap:float # Smallest distance between two
-                 )->np.ndarray: # Where they go, in the same order, with the same mean
-    "Heights at least `gap` apart."
+                 )->np.ndarray: # Where they go, in the same order
+    "The nearest heights that are at least `gap` apart."
+    from sklearn.isotonic import isotonic_regression
     heights = np.asarray(heights, dtype=float)
-    order = np.argsort(heights)
-    placed = heights[order]
-    for i in range(1, len(placed)): placed[i] = max(placed[i], placed[i-1] + gap)
-    out = np.empty_like(placed)
-    out[order] = placed - (placed.mean() - heights.mean() if len(placed) else 0)
-    return out
+    order,steps = np.argsort(heights, kind='stable'),gap*np.arange(len(heights))
+    placed = np.empty_like(heights)
+    placed[order] = isotonic_regression(heights[order] - steps) + steps
+    return placed
 
 # %% ../nbs/06_compare.ipynb #2ffa20e7
 STYLES = (dict(color='#0072b2', ls='-', lw=3.2, alpha=.7), dict(color='#000000', ls=(0, (1, 1.5)), lw=1.6),
@@ -520,6 +516,30 @@ def library_log(path:Path # Where the messages go
     try: yield
     finally: os.dup2(screen, 2)  # `sys.stderr` stays the copy: loggers may hold it
 
+# %% ../nbs/06_compare.ipynb #b7298119
+@contextmanager
+def note_signals():
+    "Yields a function that raises `KeyboardInterrupt` if Ctrl-C or `kill` came meanwhile."
+    came = []
+    def note(number, frame): came.append(number); signal.signal(number, old[number])
+    def check():
+        if came: raise KeyboardInterrupt(came[0])
+    main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
+    old = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM) if main_thread}
+    try: yield check
+    finally:
+        for number,handler in old.items(): signal.signal(number, handler)
+
+def progress(bar, # `tqdm` that counts epochs
+             check:Callable # Raises where the work is to stop
+            ): # `keras.callbacks.Callback`
+    "A callback that moves the bar after each epoch and checks after each batch."
+    import keras
+    class Progress(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None): check()
+        def on_epoch_end(self, epoch, logs=None): bar.update()
+    return Progress()
+
 # %% ../nbs/06_compare.ipynb #5b46fb61
 def report(results:dict, # With `settings` and at least one of the `runs`
            out:Path # Folder for the figure
@@ -535,7 +555,7 @@ def report(results:dict, # With `settings` and at least one of the `runs`
             's/epoch: median training time of an epoch in seconds, without the first, in which Keras compiles.\n'
             f'Curves: {out/"curves.png"}\nNumbers: {out/"results.json"}')
 
-# %% ../nbs/06_compare.ipynb #3ae5df15
+# %% ../nbs/06_compare.ipynb #c4b6e29c
 def make_folder(path:Path # Folder to make, unless it exists
                )->None:
     "Make a folder and see that files can be written there."
@@ -552,14 +572,16 @@ def run_all(args:argparse.Namespace, # From `make_parser`
     results['settings'] = dict(data=args.data, train_images=len(images.x_train), test_images=len(images.x_test), classes=images.classes,
                                optimizers={name: OPTIMIZERS[name]._asdict() for name in args.optimizers}, seeds=args.seeds,
                                epochs=args.epochs, batch_size=args.batch_size, planned=len(plan))
-    with library_log(args.out/'libraries.log'), \
+    def before(*run): check(); bar.set_description('{} {:g}, seed {}'.format(*run))
+    def after(): save_results(results, args.out/'results.json')
+    with note_signals() as check, library_log(args.out/'libraries.log'), \
          tqdm(total=len(plan)*args.epochs, unit='epoch', smoothing=0, disable=args.quiet, desc='importing Keras') as bar:
         results['versions'] = versions()
         bar.reset()  # so that the import does not count in the estimate
-        compare(image_task(args.data, images), plan, results['runs'], lambda: save_results(results, args.out/'results.json'),
-                bar, epochs=args.epochs, batch_size=args.batch_size)
+        compare(image_task(args.data, images), plan, results['runs'], before, after,
+                epochs=args.epochs, batch_size=args.batch_size, callbacks=[progress(bar, check)])
 
-# %% ../nbs/06_compare.ipynb #418bb24e
+# %% ../nbs/06_compare.ipynb #30a4f951
 def read_input(args:argparse.Namespace, # From `make_parser`
                parser:OneLineParser # Ends the command where something is wrong
               )->Images: # What to train on
@@ -576,9 +598,10 @@ def main(argv:list=None # Arguments; None: those of the command line
     parser = make_parser()
     args,code,results = parser.parse_args(argv),0,dict(versions={}, settings={}, runs=[])
     try: run_all(args, read_input(args, parser), results)
-    except KeyboardInterrupt:
-        code,n = 130,len(results['runs'])
+    except KeyboardInterrupt as e:
+        code,n = 128 + (e.args or [signal.SIGINT])[0],len(results['runs'])
         print(f'nadam-compare: interrupted; {n} finished run{"s"*(n != 1)} kept', file=sys.stderr)
+    if code: gc.collect()  # of a run cut short: TensorFlow's iterators complain if they outlive Python
     if results['runs']:
         save_results(results, args.out/'results.json')
         print(report(results, args.out))

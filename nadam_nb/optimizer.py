@@ -171,7 +171,7 @@ def native(variable # A `keras.Variable` or the backend's own
     "The variable that Keras wraps."
     return variable.value if isinstance(variable, keras.Variable) else variable
 
-# %% ../nbs/05_optimizer.ipynb #d07bccd7
+# %% ../nbs/05_optimizer.ipynb #63cadcfe
 class _State(_Configuration):
     "The variables of the optimizer."
     def add_variable(self,
@@ -183,6 +183,9 @@ class _State(_Configuration):
         shape = tuple(int(n) for n in shape)
         return super().add_variable(shape, initializer=initializer, dtype=dtype, aggregation=aggregation, layout=layout, name=name)
 
+# %% ../nbs/05_optimizer.ipynb #4b05ed5c
+class _Slots(_State):
+    "Variables of the optimizer that belong to a variable of the model."
     def add_variable_from_reference(self,
                                     model_variable=None, # The variable that it belongs to
                                     variable_name=None, # Suffix of its name
@@ -202,8 +205,8 @@ class _State(_Configuration):
         if tf is None: return nullcontext()
         return self._distribution_strategy.extended.colocate_vars_with(native(variable))
 
-# %% ../nbs/05_optimizer.ipynb #2f35ee91
-class _Built(_State):
+# %% ../nbs/05_optimizer.ipynb #a28fd813
+class _Built(_Slots):
     "Creation of the state, and the step counter."
     def build(self, var_list):
         "Create the state for the variables `var_list`; a second call does nothing."
@@ -228,9 +231,9 @@ class _Built(_State):
         if self.built: raise RuntimeError('`iterations` cannot be set once the optimizer has been built.')
         self._iterations.assign(int(value))
 
-# %% ../nbs/05_optimizer.ipynb #9337a42a
+# %% ../nbs/05_optimizer.ipynb #40b9a4a9
 class _Step(_Built):
-    "One step on one variable."
+    "The scalars of a step."
     def _read(self, name):
         "Hyperparameter `name` as it is now."
         value = getattr(self, name)
@@ -243,6 +246,9 @@ class _Step(_Built):
                             ops.cast(learning_rate, SCALAR), self._read('beta_1'), self._read('beta_2'),
                             self.epsilon, self.momentum_decay, self.weight_decay or 0.)
 
+# %% ../nbs/05_optimizer.ipynb #a23d3f2c
+class _UpdateStep(_Step):
+    "The public step on one variable."
     def update_step(self,
                     gradient, # Gradient of `variable`, dense or `tf.IndexedSlices`
                     variable, # One of the variables the optimizer was built for
@@ -290,8 +296,8 @@ def check_gradient(g, # Gradient: array, tensor, `tf.IndexedSlices` or nested li
         raise ValueError(f'The gradient of {path(v)} has shape {tuple(shape)}; the variable has shape {tuple(v.shape)}.')
     return g
 
-# %% ../nbs/05_optimizer.ipynb #34bcca27
-class _Checked(_Step):
+# %% ../nbs/05_optimizer.ipynb #885705f8
+class _Checked(_UpdateStep):
     "Checks of a call, before anything is assigned."
     def _checked(self, grads, variables):
         "Gradients and variables that can be applied; those without a gradient left out, with one warning."
@@ -340,9 +346,9 @@ class _Apply(_Checked):
             if getattr(v, 'constraint', None) is not None: self.assign(v, v.constraint(v))
         self._iterations.assign_add(1)
 
-# %% ../nbs/05_optimizer.ipynb #9abed6e5
+# %% ../nbs/05_optimizer.ipynb #4983c685
 class _Update(_Apply):
-    "The part of a step that changes weights."
+    "Gradients collected over several calls."
     def _accumulate(self, grads, variables):
         "Add to the accumulators; at the last micro-step, update with their mean and empty them."
         steps = self.gradient_accumulation_steps
@@ -355,6 +361,9 @@ class _Update(_Apply):
             for slot,value in zip(slots, sums): self.assign(slot, value)
         ops.cond((self._iterations + 1) % steps == 0, update, add)
 
+# %% ../nbs/05_optimizer.ipynb #3f2bc5d0
+class _UpdateAll(_Update):
+    "One real update: of the weights, of the averages, of the momentum product."
     def _update(self, grads, variables):
         "Clip, then step, then average."
         rate = self.learning_rate
@@ -375,8 +384,8 @@ class _Update(_Apply):
         try: self.update_step(gradient, variable, rate)
         finally: self._now.rate = self._now.scalars = None
 
-# %% ../nbs/05_optimizer.ipynb #ec5cf148
-class _Replicas(_Update):
+# %% ../nbs/05_optimizer.ipynb #c88dce17
+class _Replicas(_UpdateAll):
     "Where assignments are made."
     def _merged(self, fn, *args):
         "Call `fn` once for all replicas."
@@ -496,13 +505,11 @@ class _Moving(_Loops):
             if started or not ours.path.endswith('_average'): ours.assign(ops.cast(theirs, ours.dtype))
         return new
 
-# %% ../nbs/05_optimizer.ipynb #3f6b2651
+# %% ../nbs/05_optimizer.ipynb #7a98c742
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(_Moving):
-    """Adam with Nesterov momentum (Dozat 2015) for Keras 3.
-
-    `learning_rate`, `beta_1` and `beta_2` may be callables of no arguments, read anew at every step; `learning_rate` may also be
-    a `LearningRateSchedule`. A value out of range raises `ValueError`, one of the wrong type `TypeError`, each with the argument's name."""
+    """Adam with Nesterov momentum (Dozat 2015) for Keras 3. `learning_rate` may be a `LearningRateSchedule`; it, `beta_1` and `beta_2`
+    may be callables, read at every step. Errors name the argument: `ValueError` out of range, `TypeError` of the wrong type."""
     def __init__(self,
         learning_rate=0.001, # Step size, >= 0
         beta_1=0.9, # Decay of the first moment per step, and end of the momentum schedule; in [0, 1)
@@ -522,5 +529,4 @@ class Nadam(_Moving):
         momentum_decay=1.0, # Speed psi of the momentum schedule; infinity: constant momentum
         fused=None, # Whole step as one compiled program? None: chosen by the class
         **kwargs): # `lr`, `schedule_decay` and other names of the past, with a warning
-        given = {k: v for k,v in locals().items() if k in CHECKS}
-        self._configure(given, kwargs)
+        self._configure({k: v for k,v in locals().items() if k in CHECKS}, kwargs)

@@ -1,0 +1,94 @@
+"Try `quarto` and `site-check` on a small project of their own: what must work, and what must fail. Run as `python tools/test_site.py`."
+import json, os, re, shutil, subprocess, sys, tempfile
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent
+PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+HOME = r'''Adam [@kingma2015] and `double`. See [the page](tutorials/01_page.ipynb#there), inline $\beta_1$ and
+$$\sqrt{v_t} + \epsilon$$ {#eq-root}
+
+::: {.callout-tip}
+## Nested
+::: {.callout-note}
+By @eq-root, @fig-dot and @tbl-two.
+:::
+:::
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+: Two numbers {#tbl-two}'''
+BUILD = {'[gone](gone.ipynb)': 'dead link', r'$\frac{1$': 'TeX math', '[@nobody2000]': 'nobody2000', '@fig-none': 'unresolved', '@sec-x': 'no numbers',
+         'word\n::: {.callout-tip': 'left over', '::: {.callout-note}\nopen': 'unclosed', '::: {.panel-tabset}\nx\n:::': 'not supported',
+         '{{< video x >}}': 'left over', r'\begin{align}x\end{align}': 'left over'}
+CHECK = {'<a href="gone.html">x</a>': 'dead link: gone.html', '<a href="core.html#gone">x</a>': 'dead anchor', '<img src="gone.png">': 'dead link: gone.png',
+         '<img src="https://example.org/x.png">': 'loaded from another host', '<i id="use"></i><i id="use"></i>': 'id used 2 times',
+         '<p>:::</p>': 'markup in the text: :::', '<p>$$x$$</p>': r'markup in the text: \$\$', '<p>@key</p>': 'markup in the text: @key',
+         '<p style="width:900px">x</p>': r'9\d\d pixels wide', r'<math><annotation>\frac{1</annotation></math>': 'wrong', '<script>oops()</script>': 'console'}
+FIGURE = {'output_type': 'display_data', 'metadata': {}, 'data': {'image/png': PIXEL, 'text/plain': '<Figure>'}}
+STREAM = {'output_type': 'stream', 'name': 'stderr', 'text': '\r10%\r100%'}
+NOTEBOOKS = {
+    'index': ['# Demo\n> A demo', HOME, ('#| label: fig-dot\n#| fig-cap: "A dot."\n#| code-fold: true\nplot()', FIGURE), ('#| echo: false\nprint(1)', STREAM)],
+    '00_core': ['# Core\n> The function', ('#| default_exp core',), ('#| export\ndef double(x): # Twice `x`\n    "Return $2x$."\n    return 2*x',)],
+    'tutorials/01_page': ['# A page\n> Below', '## There\n\nBack to [home](../index.ipynb), by `double`.']}
+FILES = {'settings.ini': (TOOLS.parent/'settings.ini').read_text().replace('nadam_nb', 'demo'), 'demo/__init__.py': '', 'demo.egg-info/PKG-INFO': 'Name: demo\nVersion: 0.1\n',
+         'demo.egg-info/entry_points.txt': '[nbdev]\ndemo = demo._modidx:d\n',
+         'nadam_nb/__init__.py': ''}  # hides the real package, whose import takes seconds
+
+def cell(content, n):
+    if isinstance(content, str): return {'cell_type': 'markdown', 'id': f'c{n}', 'metadata': {}, 'source': content}
+    return {'cell_type': 'code', 'id': f'c{n}', 'metadata': {}, 'source': content[0], 'outputs': content[1:], 'execution_count': None}
+
+def write_project():
+    for name, cells in NOTEBOOKS.items():
+        kernel = {'kernelspec': {'name': 'python3', 'display_name': 'python3', 'language': 'python'}}
+        FILES[f'nbs/{name}.ipynb'] = json.dumps({'cells': [cell(c, n) for n, c in enumerate(cells)], 'metadata': kernel, 'nbformat': 4, 'nbformat_minor': 5})
+    for name, text in FILES.items():
+        (root/name).parent.mkdir(parents=True, exist_ok=True)
+        (root/name).write_text(text)
+    for path in TOOLS.parent/'_quarto.yml', TOOLS.parent/'nbs/references.bib', TOOLS.parent/'nbs/styles.css': shutil.copy(path, root/'nbs')
+
+def run(*command, cwd, fails=None):
+    "Run a command that must succeed, or fail and say `fails`."
+    env = {**os.environ, 'PATH': f'{TOOLS}:{Path(sys.executable).parent}:{os.environ["PATH"]}', 'PYTHONPATH': str(root)}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert (done.returncode != 0) == bool(fails) and re.search(fails or '', said), f'{command}: exit {done.returncode}, wanted {fails!r}\n{said}'
+    return said
+
+def build():
+    shutil.rmtree(root/'_proc', ignore_errors=True)
+    (root/'README.md').unlink(missing_ok=True)
+    run('nbdev_docs', cwd=root)
+    made = [root/'README.md', *(root/'index_files').rglob('*.*'), *(root/'_docs').rglob('*.*')]
+    return {path: path.read_bytes() for path in made}
+
+with tempfile.TemporaryDirectory() as folder:
+    root = Path(folder).resolve()
+    write_project()
+    run('nbdev_export', cwd=root)
+    assert build() == build(), 'two builds differ'
+    page, readme = root/'_docs/index.html', (root/'README.md').read_text()
+    home = page.read_text()
+    for part in ('"tutorials/page.html#there"', '"./core.html#double"', 'id="ref-kingma2015"', '>100%<', 'callout-note',
+                 '>Equation\u00a01<', 'Figure\u00a01:', 'Table\u00a01:'):
+        assert part in re.sub(r'[ \n]+', ' ', home), f'{part} is missing from the home page'
+    for part in ('https://nadam-nb.github.io/demo/tutorials/page.html#there', 'index_files/figure-commonmark/', r'\sqrt{v_t}', '> [!TIP]'):
+        assert part in readme, f'{part} is missing from README.md'
+    run('site-check', cwd=root)
+
+    proc = root/'_proc'
+    source = (proc/'index.ipynb').read_text()
+    changes = [('Adam ', text + '\n\nAdam ', message) for text, message in BUILD.items()] + [('code-fold: true', 'layout-ncol: 2', 'option not supported')]
+    for old, new, message in changes:
+        (proc/'index.ipynb').write_text(source.replace(*(json.dumps(text)[1:-1] for text in (old, new))))
+        run('quarto', 'render', '--no-cache', cwd=proc, fails=f'index.ipynb: (?s:.)*{message}')
+    run('quarto', 'preview', cwd=proc, fails='only the calls')
+
+    page.write_text(home.replace('<h1>', ''.join(CHECK) + '<h1>'))
+    core = root/'_docs/core.html'
+    core.write_text(core.read_text().replace('id="double"', ''))
+    said = run('site-check', cwd=root, fails='core.html: no anchor #double')
+    for planted, message in CHECK.items(): assert re.search(f'index.html: {message}', said), f'{planted} passed:\n{said}'
+print(f'{len(changes) + len(CHECK) + 2} planted faults found, two builds equal')
