@@ -16,7 +16,7 @@ setup(
     packages=find_packages(include=['nadam_nb', 'nadam_nb.*']),
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
-    extras_require={extra: cfg[extra + '_requirements'].split() for extra in ('dev',)},
+    extras_require={extra: cfg[extra + '_requirements'].split() for extra in ('dev', 'peers')},
     entry_points={'console_scripts': cfg['console_scripts'].splitlines(),
                   'nbdev': [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"]},
     classifiers=['Development Status :: 4 - Beta', 'Intended Audience :: Developers', 'Natural Language :: English']
