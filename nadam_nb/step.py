@@ -76,10 +76,13 @@ def cast(x, # Number, array, tensor or variable
     "`x` converted to `dtype`."
     return np.asarray(x, dtype) if namespace(x) is np else ops.cast(x, dtype)
 
-# %% ../nbs/01_step.ipynb #452ca90b
-def cast_scalars(s:Scalars, dtype)->Scalars:
-    "The scalars `s` in `dtype`, the precision of the tensors they will meet."
-    return Scalars(*(cast(x, dtype) for x in s))
+# %% ../nbs/01_step.ipynb #1957e950
+def cast_scalars(s:Scalars, # As computed
+                 dtype # Name of a floating dtype
+                )->Scalars: # In that dtype; tensors throughout if one of `s` is a tensor
+    "The scalars of a step in the precision of the tensors they will meet."
+    if namespace(s.product) is np: return Scalars(*(np.asarray(x, dtype) for x in s))
+    return Scalars(*(ops.cast(x, dtype) if ops.is_tensor(x) else ops.convert_to_tensor(x, dtype) for x in s))
 
 # %% ../nbs/01_step.ipynb #b7114d86
 def nadam_step(w, # Weights before the step, any shape
