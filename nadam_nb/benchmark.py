@@ -6,8 +6,8 @@
 __all__ = ['CASES', 'CONTENDERS', 'OPTIMIZERS', 'STEPS', 'WORKER', 'SETTINGS', 'Case', 'conv_and_norm', 'resnet50_shapes',
            'gpt2_small_shapes', 'network', 'Contender', 'new_optimizer', 'nbytes', 'tf_device', 'tf_wait',
            'TensorFlowSteps', 'TorchSteps', 'OptaxSteps', 'LimitSteps', 'stopwatch', 'FitSteps', 'make_subject',
-           'takes_part', 'memory', 'forget_peak', 'peak_of', 'Session', 'serve', 'WorkerError', 'Worker', 'ready',
-           'play', 'load', 'is_ours', 'row', 'measure']
+           'takes_part', 'memory', 'forget_peak', 'peak_of', 'gpu_peak_of', 'Session', 'serve', 'WorkerError', 'Worker',
+           'ready', 'play', 'load', 'is_ours', 'row', 'measure']
 
 # %% ../nbs/07_benchmark.ipynb #7dbc85c9
 import argparse,gc,importlib,json,os,platform,signal,subprocess,sys,tempfile
@@ -111,14 +111,13 @@ def tf_wait()->None:
     import tensorflow as tf
     if tf_device() == 'GPU': tf.test.experimental.sync_devices()
 
-# %% ../nbs/07_benchmark.ipynb #7693baeb
+# %% ../nbs/07_benchmark.ipynb #2a39e234
 class TensorFlowSteps:
     "Steps of an optimizer for TensorFlow: called eagerly, in a graph, or in an XLA function."
     def __init__(self, shapes:list, library:str, mode:str):
         import keras, tensorflow as tf
         variable = tf.Variable if library == 'tf_keras' else keras.Variable
-        self.variables = [variable(tf.random.normal(shape)) for shape in shapes]
-        self.grads = [tf.random.normal(shape) for shape in shapes]
+        self.variables,self.grads = [variable(tf.fill(s, .5)) for s in shapes],[tf.fill(s, .1) for s in shapes]
         compiled = dict(graph=tf.function, XLA=lambda f: tf.function(f, jit_compile=True))
         self.library,self.device,self.call = library,tf_device(),compiled.get(mode, lambda f: f)(self.apply)
 
@@ -130,16 +129,16 @@ class TensorFlowSteps:
         self.optimizer.build(self.variables)
         self.step()
 
-# %% ../nbs/07_benchmark.ipynb #3d36b339
+# %% ../nbs/07_benchmark.ipynb #595e9394
 class TorchSteps:
     "Steps of `torch.optim.NAdam`, one variable after the other or all in lists."
     def __init__(self, shapes:list, library:str, mode:str):
         import torch
         self.foreach,self.device = mode == 'foreach','GPU' if torch.cuda.is_available() else 'CPU'
         self.wait = torch.cuda.synchronize if self.device == 'GPU' else lambda: None
-        def normal(shape): return torch.randn(shape, device='cuda' if self.device == 'GPU' else 'cpu')
-        self.variables = [torch.nn.Parameter(normal(shape)) for shape in shapes]
-        for v in self.variables: v.grad = normal(v.shape)
+        where = 'cuda' if self.device == 'GPU' else 'cpu'
+        self.variables = [torch.nn.Parameter(torch.full(shape, .5, device=where)) for shape in shapes]
+        for v in self.variables: v.grad = torch.full(v.shape, .1, device=where)
 
     def step(self): self.optimizer.step(); self.wait()
     def state(self)->int: return sum(t.nbytes for slots in self.optimizer.state.values() for t in slots.values())
@@ -148,14 +147,13 @@ class TorchSteps:
         self.optimizer = torch.optim.NAdam(self.variables, foreach=self.foreach)
         self.step()
 
-# %% ../nbs/07_benchmark.ipynb #d984b2a3
+# %% ../nbs/07_benchmark.ipynb #87951122
 class OptaxSteps:
     "Steps of `optax.nadam` in one compiled function that may reuse the memory of weights and state."
     def __init__(self, shapes:list, library:str, mode:str):
         import jax
-        keys = jax.random.split(jax.random.key(0), 2*len(shapes))
-        made = [jax.random.normal(key, shape) for key,shape in zip(keys, 2*list(shapes))]
-        self.weights,self.grads = jax.block_until_ready((made[:len(shapes)], made[len(shapes):]))
+        def full(value): return [jax.numpy.full(shape, value, 'float32') for shape in shapes]
+        self.weights,self.grads = jax.block_until_ready((full(.5), full(.1)))
         self.device = 'CPU' if jax.default_backend() == 'cpu' else 'GPU'
 
     def state(self)->int:
@@ -230,8 +228,8 @@ def takes_part(contender:str, case:Case)->bool:
     "Whether a contender, given by its name, can do a case."
     return not case.widths or contender in ('ours-graph', 'ours-xla', 'keras-graph', 'keras-xla', 'sgd')
 
-# %% ../nbs/07_benchmark.ipynb #c243914a
-def memory(field:str # 'VmRSS', now, or 'VmHWM', the most since `forget_peak`
+# %% ../nbs/07_benchmark.ipynb #b9ed50f0
+def memory(field:str # 'VmRSS', all, 'RssAnon', all but files, or 'VmHWM', the most that VmRSS was since `forget_peak`
           )->int: # Bytes; None where the system does not say
     "Size of this process in memory."
     try: lines = Path('/proc/self/status').read_text().splitlines()
@@ -245,13 +243,22 @@ def forget_peak()->bool: # Did it work?
     except (OSError, AttributeError): return False
     return memory('VmHWM') is not None
 
+# %% ../nbs/07_benchmark.ipynb #3ccddb52
 def peak_of(f:Callable)->int: # Bytes; None where the system does not say
     "How much larger the process gets while `f` runs."
     known,before = forget_peak(),memory('VmRSS')
     f()
     return max(memory('VmHWM') - before, 0) if known else None
 
-# %% ../nbs/07_benchmark.ipynb #35eaab42
+def gpu_peak_of(f:Callable)->int: # Bytes
+    "How much more of the GPU's memory TensorFlow uses while `f` runs."
+    import tensorflow as tf
+    tf.config.experimental.reset_memory_stats('GPU:0')
+    before = tf.config.experimental.get_memory_info('GPU:0')['current']
+    f()
+    return tf.config.experimental.get_memory_info('GPU:0')['peak'] - before
+
+# %% ../nbs/07_benchmark.ipynb #d4abb2ff
 class Session:
     "What a worker can be asked; every answer is a dictionary."
     def load(self, contender):
@@ -265,12 +272,16 @@ class Session:
         return dict(device=self.subject.device)
 
     def first(self):
-        known,before,start = forget_peak(),memory('VmRSS'),perf_counter()
+        forget_peak()
+        self.before,start = memory('RssAnon'),perf_counter()
         self.subject.first()
-        seconds,state = perf_counter() - start,self.subject.state()
-        return dict(first=seconds, state=state, kept=memory('VmRSS') - before - state if forget_peak() and known else None)
+        return dict(first=perf_counter() - start, state=self.subject.state())
 
-    def peak(self): return dict(peak=peak_of(self.subject.step))
+    def peak(self):
+        if self.subject.device == 'GPU': return dict(peak=gpu_peak_of(self.subject.step) if 'tensorflow' in sys.modules else None)
+        passing = peak_of(self.subject.step)
+        kept = memory('RssAnon') - self.before - self.subject.state() if forget_peak() else None
+        return dict(peak=None if kept is None else max(kept, 0) + passing)
 
     def turn(self, seconds):
         times,begin = [],perf_counter()
@@ -318,14 +329,14 @@ class Worker:
     def ask(self, do:str, **arguments)->dict: self.tell(do, **arguments); return self.hear()
     def close(self): self.process.kill(); self.process.communicate()
 
-# %% ../nbs/07_benchmark.ipynb #23cc8575
+# %% ../nbs/07_benchmark.ipynb #588ecf6f
 def ready(worker:Worker, # Already loaded
           case:Case
-         )->dict: # `first` in seconds; `state`, `kept`, `peak` in bytes; `device`
+         )->dict: # `first` in seconds; `state` and `peak` in bytes; `device`
     "Make the variables, take the first step, then one that shows the peak."
     reply = worker.ask('prepare', shapes=case.shapes, widths=case.widths)
     reply |= worker.ask('first') | worker.ask('peak')
-    if case.widths: reply['peak'] = reply['kept'] = None  # of the whole training, not of the optimizer
+    if case.widths: reply['peak'] = None  # it is that of the whole training, not of the optimizer
     return reply
 
 def play(workers:list, # Each after its first step

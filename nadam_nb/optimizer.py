@@ -330,15 +330,15 @@ class _UpdateStep(_Step):
         new = nadam_step(w, *map(ops.convert_to_tensor, slots), dense(gradient, variable.shape, dtype), s)
         for slot,value in zip((variable, *slots), new): self.assign(slot, value)
 
-# %% ../nbs/05_optimizer.ipynb #58bb268d
+# %% ../nbs/05_optimizer.ipynb #b25ee682
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
     expected = 'an iterable of (gradient, variable) pairs'
-    try: pairs = [tuple(pair) for pair in grads_and_vars]
+    try: pairs = list(grads_and_vars)
     except TypeError: refuse('grads_and_vars', grads_and_vars, expected, TypeError)
     for pair in pairs:
-        if len(pair) != 2 or not (isinstance(pair[1], keras.Variable) or hasattr(pair[1], 'assign')):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable) or hasattr(pair[1], 'assign')):
             refuse('grads_and_vars', pair, expected, TypeError)
     return [g for g,_ in pairs], [v for _,v in pairs]
 
@@ -457,8 +457,22 @@ class _UpdateOne(_TakeStep):
 
     def _constrain(self, variable, constraint): self.assign(variable, constraint(variable))
 
-# %% ../nbs/05_optimizer.ipynb #bb50f8ce
-class _Accumulate(_UpdateOne):
+# %% ../nbs/05_optimizer.ipynb #ba1b4c4d
+class _Choose(_UpdateOne):
+    "A branch that every backend can take."
+    def _choose(self, due, update, keep):
+        "Call `update` if `due`, else `keep`. Where branches cannot assign (JAX), both are called, and one result is kept."
+        if tf is not None: return ops.cond(due, update, keep)
+        state = [*self.variables, *self._trainable_variables]
+        values = lambda: [ops.copy(ops.convert_to_tensor(x)) for x in state]
+        before = values()
+        keep(); kept = values()
+        for x,value in zip(state, before): x.assign(value)
+        update()
+        for x,new,value in zip(state, values(), kept): x.assign(ops.where(due, new, value))
+
+# %% ../nbs/05_optimizer.ipynb #979c0520
+class _Accumulate(_Choose):
     "Gradients collected over several calls."
     def _accumulated(self, grads, variables):
         "Mean gradients so far, their variables, and the sums to keep."
@@ -478,7 +492,7 @@ class _Accumulate(_UpdateOne):
             for slot in slots: self._each(slot, self.assign, ops.zeros(slot.shape, slot.dtype))
         def keep():
             for slot,value in zip(slots, sums): self._each(slot, self.assign, value)
-        ops.cond((self._iterations + 1) % self.gradient_accumulation_steps == 0, update, keep)
+        self._choose((self._iterations + 1) % self.gradient_accumulation_steps == 0, update, keep)
 
 # %% ../nbs/05_optimizer.ipynb #8b72e75f
 class _Fused(_Accumulate):
@@ -586,9 +600,9 @@ class _Rate(_Overwriting):
 
     lr = learning_rate
 
-# %% ../nbs/05_optimizer.ipynb #d269c893
+# %% ../nbs/05_optimizer.ipynb #efdafd65
 class _Gradients(_Rate):
-    "From a loss to a step, and from replicas to one gradient."
+    "From a loss to gradients."
     @as_written
     def compute_gradients(self,
                           loss, # A tensor, or a callable of no arguments that returns one
@@ -606,13 +620,18 @@ class _Gradients(_Rate):
         scale = None if self.loss_scale_factor is None else tf.fill(tf.shape(loss), tf.cast(self.loss_scale_factor, loss.dtype))
         return list(zip(tape.gradient(loss, [native(v) for v in variables], output_gradients=scale), variables))
 
+# %% ../nbs/05_optimizer.ipynb #a565de09
+class _Aggregation(_Gradients):
+    "From the gradients of the replicas to one."
     def aggregate_gradients(self, grads_and_vars)->list: # (gradient, variable) pairs
         "Sum the gradients over the replicas of a `tf.distribute` strategy; override it for another aggregation."
         if tf is None or not tf.distribute.has_strategy(): return list(grads_and_vars)
-        return self._all_reduce_sum_gradients(grads_and_vars)
+        empty = lambda g: g is not None and not is_sparse(g) and 0 in tuple(g.shape)  # TensorFlow's collective operations crash on an empty tensor
+        summed = iter(self._all_reduce_sum_gradients([(g, v) for g,v in grads_and_vars if not empty(g)]))
+        return [(g, v) if empty(g) else next(summed) for g,v in grads_and_vars]
 
-# %% ../nbs/05_optimizer.ipynb #5b98c7b3
-class _Loops(_Gradients):
+# %% ../nbs/05_optimizer.ipynb #5cc8bdb1
+class _Loops(_Aggregation):
     "What custom training loops call."
     @as_written
     def apply_gradients(self,
