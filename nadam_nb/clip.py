@@ -70,6 +70,7 @@ def dense(g, # Gradient: array, tensor or `tf.IndexedSlices`
          ): # Tensor of that shape and dtype
     "The gradient as a dense tensor of `dtype`, duplicate rows summed."
     if not is_sparse(g): return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
+    if 0 in tuple(shape): return ops.zeros(tuple(shape), dtype)
     return ops.scatter(ops.cast(g.indices, 'int64')[:, None], ops.cast(g.values, dtype), tuple(shape))
 
 # %% ../nbs/02_clip.ipynb #505fbc5b

@@ -20,7 +20,7 @@ from .clip import clip, clip_value, global_norm, norm, shrink
 from .ema import update_average
 from .step import Scalars, decay_weights, nadam_step
 
-# %% ../nbs/04_fused.ipynb #aa23ece6
+# %% ../nbs/04_fused.ipynb #5a5d46c0
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
@@ -30,14 +30,14 @@ def xla_works()->bool: # Tried at the first call, remembered after
         warnings.warn(f'XLA is not available, Nadam runs as a plain graph: {e}')
         return False
 
-# %% ../nbs/04_fused.ipynb #1a9639d0
+# %% ../nbs/04_fused.ipynb #cdd5ceb2
 class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
     def __missing__(self, f):
         self[f] = tf.function(f, jit_compile=True if xla_works() else None, autograph=False)
         return self[f]
 
-# %% ../nbs/04_fused.ipynb #edbc8322
+# %% ../nbs/04_fused.ipynb #a5152bba
 def step_one(w, m, v, average, # `tf.Variable`s of one shape; `average` may be `None`
              g, # Dense gradient, same shape, in the dtype of the moments
              s:Scalars, # Scalars of the step, in that dtype
@@ -57,7 +57,7 @@ def step_one(w, m, v, average, # `tf.Variable`s of one shape; `average` may be `
         if overwrite is not None: new_w = tf.where(overwrite, tf.cast(mean, w.dtype), new_w)
     for slot,value in zip((w, m, v), (new_w, *moments)): slot.assign(value)
 
-# %% ../nbs/04_fused.ipynb #d6985e46
+# %% ../nbs/04_fused.ipynb #89fb8047
 class Slot(keras.Variable):
     "A variable that lies in a part of a flat one."
     def __init__(self, flat, start:int, shape, name:str):
@@ -78,7 +78,7 @@ class Slot(keras.Variable):
 
     def _restore_from_tensors(self, restored_tensors): self.assign(restored_tensors['VARIABLE_VALUE'])
 
-# %% ../nbs/04_fused.ipynb #82de2072
+# %% ../nbs/04_fused.ipynb #0e770716
 class Group:
     "The flat moments of small variables."
     def __init__(self,
@@ -95,7 +95,7 @@ class Group:
         "One variable's part of a moment."
         return Slot(self.moments[moment], self.starts[i], tuple(self.variables[i].shape), name)
 
-# %% ../nbs/04_fused.ipynb #6c31ee56
+# %% ../nbs/04_fused.ipynb #dd9766ad
 def change_of(m, v, g, s, clipvalue=None, factor=None):
     "Step two flat moments in place; returns the change of the weights."
     if clipvalue is not None: g = clip_value(g, clipvalue)
@@ -104,12 +104,12 @@ def change_of(m, v, g, s, clipvalue=None, factor=None):
     for slot,value in zip((m, v), moments): slot.assign(value)
     return change
 
-# %% ../nbs/04_fused.ipynb #e6b8c529
+# %% ../nbs/04_fused.ipynb #b5c39afd
 def join(tensors): # One flat tensor
     "Tensors laid one after another."
     return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 
-# %% ../nbs/04_fused.ipynb #66c8695f
+# %% ../nbs/04_fused.ipynb #c27f155a
 def step_group(compiler:Compiler, # Of the optimizer
                group:Group, # Of all variables that have gradients here
                g, # Their gradients, joined
@@ -124,10 +124,10 @@ def step_group(compiler:Compiler, # Of the optimizer
         w_now = tf.cast(w, change.dtype)
         w.assign(tf.cast((decay_weights(w_now, s) if decay else w_now) + change, w.dtype), read_value=False)
 
-# %% ../nbs/04_fused.ipynb #6dfdc796
+# %% ../nbs/04_fused.ipynb #6bfe0493
 SMALL = 2**16  # weights; variables up to this size are joined
 
-# %% ../nbs/04_fused.ipynb #acfc3ace
+# %% ../nbs/04_fused.ipynb #bdeb994c
 class Large(NamedTuple):
     "A variable that is stepped by itself."
     w: object # `tf.Variable`
@@ -137,12 +137,12 @@ class Large(NamedTuple):
     g: object # Its dense gradient
     decay: bool # Does weight decay apply?
 
-# %% ../nbs/04_fused.ipynb #5e3d918f
+# %% ../nbs/04_fused.ipynb #1d3f65b0
 def clipped_norm(g, clipvalue=None):
     "Norm of a gradient after clipping by value."
     return norm(g if clipvalue is None else clip_value(g, clipvalue))
 
-# %% ../nbs/04_fused.ipynb #f054dbf0
+# %% ../nbs/04_fused.ipynb #24a2545d
 def norm_factors(compiler:Compiler, # Of the optimizer
                  gs, # Dense gradients
                  clipvalue=None, clipnorm=None, global_clipnorm=None
@@ -154,7 +154,7 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../nbs/04_fused.ipynb #f1af07e1
+# %% ../nbs/04_fused.ipynb #604bde7b
 def step_all(compiler:Compiler, # Of the optimizer
              groups:list, # (`Group`, gradients of all its variables, decays) triples
              large:list, # Of `Large`

@@ -27,12 +27,12 @@ from .step import cast, cast_scalars, decay_weights, nadam_step, step_scalars, w
 tf = fused = None
 if keras.backend.backend() == 'tensorflow': import tensorflow as tf; from nadam_nb import fused
 
-# %% ../nbs/05_optimizer.ipynb #bee866cd
+# %% ../nbs/05_optimizer.ipynb #3906f694
 def as_written(f):
     "Keep AutoGraph from rewriting the function `f` and what it calls."
     return f if tf is None else tf.autograph.experimental.do_not_convert(f)
 
-# %% ../nbs/05_optimizer.ipynb #7c7c1382
+# %% ../nbs/05_optimizer.ipynb #4b1a8a33
 def refuse(name:str, # Name of the argument
            value, # What was received
            expected:str, # What would have been right
@@ -41,7 +41,7 @@ def refuse(name:str, # Name of the argument
     "Raise an error that names the argument, the expectation and the value."
     raise error(f"`{name}` must be {expected}. Received: {name}={value!r}")
 
-# %% ../nbs/05_optimizer.ipynb #6399b08b
+# %% ../nbs/05_optimizer.ipynb #3d9289b0
 def number(expected:str, # The range, in words
            valid, # Function from float to bool: is it in range?
            optional:bool=False, # Is `None` accepted?
@@ -57,13 +57,13 @@ def number(expected:str, # The range, in words
         return x if valid(x) else refuse(name, x, expected)
     return check
 
-# %% ../nbs/05_optimizer.ipynb #a13579fd
+# %% ../nbs/05_optimizer.ipynb #1d9d1f46
 def flag(name, value, optional=False):
     "Check for a Boolean."
     if (optional and value is None) or isinstance(value, (bool, np.bool_)): return value if value is None else bool(value)
     refuse(name, value, 'True, False or None' if optional else 'True or False', TypeError)
 
-# %% ../nbs/05_optimizer.ipynb #64039671
+# %% ../nbs/05_optimizer.ipynb #2ccf3784
 def count(least:int): # Check that returns an int or `None`
     "Check for an optional whole number."
     def check(name, value):
@@ -73,12 +73,12 @@ def count(least:int): # Check that returns an int or `None`
         return int(value) if value >= least else refuse(name, value, expected)
     return check
 
-# %% ../nbs/05_optimizer.ipynb #37f4ed96
+# %% ../nbs/05_optimizer.ipynb #0e51094e
 def text(name, value):
     "Check for a string."
     return value if isinstance(value, str) else refuse(name, value, 'a string', TypeError)
 
-# %% ../nbs/05_optimizer.ipynb #76f42801
+# %% ../nbs/05_optimizer.ipynb #8aac8554
 _between = 'in [0, 1): a number, a 0-d tensor, or a callable of no arguments'
 _positive = number('None or a finite number > 0', lambda x: 0 < x < math.inf, optional=True)
 CHECKS = dict(
@@ -95,7 +95,7 @@ CHECKS = dict(
     momentum_decay=number('a number > 0, or infinity', lambda x: x > 0),
     fused=lambda name, value: flag(name, value, optional=True))
 
-# %% ../nbs/05_optimizer.ipynb #30ec97bd
+# %% ../nbs/05_optimizer.ipynb #8d0151d9
 _RENAMED = dict(lr='learning_rate', schedule_decay='momentum_decay')
 _IGNORED = ('decay', 'gradient_transformers', 'gradient_aggregator')
 
@@ -109,12 +109,12 @@ def translate(kwargs:dict # Keyword arguments that the constructor does not name
         else: warnings.warn(f'Argument `{name}` is deprecated; use `{_RENAMED[name]}`.', DeprecationWarning, stacklevel=3)
     return {_RENAMED[name]: value for name,value in kwargs.items() if name in _RENAMED}
 
-# %% ../nbs/05_optimizer.ipynb #f5df1803
+# %% ../nbs/05_optimizer.ipynb #f2b3305c
 def has_gpu()->bool:
     "Whether TensorFlow sees a GPU."
     return tf is not None and bool(tf.config.list_physical_devices('GPU'))
 
-# %% ../nbs/05_optimizer.ipynb #e0659f56
+# %% ../nbs/05_optimizer.ipynb #78e173fb
 class _Settings(keras.optimizers.Optimizer):
     "The arguments: checked, kept, and given back by `get_config`."
     def _configure(self, given:dict, kwargs:dict):
@@ -140,7 +140,7 @@ class _Settings(keras.optimizers.Optimizer):
             refuse('jit_compile', True, 'False under ParameterServerStrategy')
         return True
 
-# %% ../nbs/05_optimizer.ipynb #ef363b20
+# %% ../nbs/05_optimizer.ipynb #7467d4ba
 class _Configuration(_Settings):
     "To a configuration and back."
     def get_config(self)->dict: # Every argument of the constructor, as plain Python values
@@ -163,7 +163,7 @@ class _Configuration(_Settings):
             config = {**config, 'learning_rate': keras.optimizers.schedules.deserialize(rate, custom_objects)}
         return cls(**config)
 
-# %% ../nbs/05_optimizer.ipynb #c68502aa
+# %% ../nbs/05_optimizer.ipynb #b119a7eb
 def fresh(name:str, # Name of the hyperparameter, for the error
           read # Callable of no arguments
          ): # Its value: a number, or a tensor where a function is being traced
@@ -174,21 +174,21 @@ def fresh(name:str, # Name of the hyperparameter, for the error
     late = lambda: tf.constant(CHECKS[name](name, read()), tf.float64)    # called whenever the function is
     return tf.compat.v1.get_default_graph().capture_call_time_value(late, tf.TensorSpec((), tf.float64))
 
-# %% ../nbs/05_optimizer.ipynb #8dcd44a7
+# %% ../nbs/05_optimizer.ipynb #762de5ee
 SCALAR = 'float32' if keras.backend.backend() == 'jax' else 'float64'  # dtype of the scalars of a step; JAX has no float64 by default
 
-# %% ../nbs/05_optimizer.ipynb #bbbc3f93
+# %% ../nbs/05_optimizer.ipynb #70016f2f
 def native(variable # A `keras.Variable` or the backend's own
           ): # The backend's own
     "The variable that Keras wraps."
     return variable.value if isinstance(variable, keras.Variable) else variable
 
-# %% ../nbs/05_optimizer.ipynb #f68ad857
+# %% ../nbs/05_optimizer.ipynb #2b2138dc
 def path(variable): # A `keras.Variable` or the backend's own
     "Its name, as full as it has one."
     return getattr(variable, 'path', None) or getattr(variable, 'name', repr(variable))
 
-# %% ../nbs/05_optimizer.ipynb #63cadcfe
+# %% ../nbs/05_optimizer.ipynb #e1be49d5
 class _State(_Configuration):
     "The variables of the optimizer."
     def add_variable(self,
@@ -200,7 +200,7 @@ class _State(_Configuration):
         shape = tuple(int(n) for n in shape)
         return super().add_variable(shape, initializer=initializer, dtype=dtype, aggregation=aggregation, layout=layout, name=name)
 
-# %% ../nbs/05_optimizer.ipynb #73007a64
+# %% ../nbs/05_optimizer.ipynb #76c8ccef
 class _Places(_State):
     "Where the variables of the optimizer lie."
     def _beside(self, variable):
@@ -214,7 +214,7 @@ class _Places(_State):
         self._track_variable(slot)
         return slot
 
-# %% ../nbs/05_optimizer.ipynb #a84787e1
+# %% ../nbs/05_optimizer.ipynb #47e1d693
 class _Slots(_Places):
     "Variables of the optimizer that belong to a variable of the model."
     def add_variable_from_reference(self,
@@ -235,7 +235,7 @@ class _Slots(_Places):
 
 
 
-# %% ../nbs/05_optimizer.ipynb #ec5fbdfd
+# %% ../nbs/05_optimizer.ipynb #7bcfed8d
 class _Layout(_Slots):
     "Where the moments lie: small variables together, if the step is [fused](04_fused.ipynb)."
     def _fuses(self):
@@ -254,7 +254,7 @@ class _Layout(_Slots):
             self._plan.groups.append(group)
             self._plan.place.update({self._var_key(v): (group, i) for i,v in enumerate(small)})
 
-# %% ../nbs/05_optimizer.ipynb #15ee7f35
+# %% ../nbs/05_optimizer.ipynb #9f3a02b5
 class _Saved(_Layout):
     "How the state is assigned and saved."
     def _trackable_children(self, save_type='checkpoint', **kwargs):
@@ -265,7 +265,7 @@ class _Saved(_Layout):
         if fused is not None and isinstance(variable, fused.Slot): variable.assign(ops.cast(value, variable.dtype))
         else: super().assign(variable, value)
 
-# %% ../nbs/05_optimizer.ipynb #3375542a
+# %% ../nbs/05_optimizer.ipynb #2df70f85
 class _Built(_Saved):
     "Creation of the state, and the step counter."
     def build(self, var_list):
@@ -291,7 +291,7 @@ class _Built(_Saved):
             raise RuntimeError(f'`iterations` cannot be set once a step has been taken. Received: iterations={value!r}')
         self._iterations.assign(int(value))
 
-# %% ../nbs/05_optimizer.ipynb #d7441701
+# %% ../nbs/05_optimizer.ipynb #05f68e75
 class _Step(_Built):
     "The scalars of a step."
     def _read(self, name):
@@ -302,11 +302,11 @@ class _Step(_Built):
     def _scalars(self, learning_rate=None):
         "The scalars of the step that comes next."
         if learning_rate is None: learning_rate = self.learning_rate
-        return step_scalars(ops.cast(self.iterations, SCALAR) + 1, ops.convert_to_tensor(self._u_product),
+        return step_scalars(ops.cast(self.iterations, SCALAR) + 1, native(self._u_product),
                             ops.cast(learning_rate, SCALAR), self._read('beta_1'), self._read('beta_2'),
                             self.epsilon, self.momentum_decay, self.weight_decay or 0.)
 
-# %% ../nbs/05_optimizer.ipynb #98f303f6
+# %% ../nbs/05_optimizer.ipynb #569ab58d
 class _UpdateStep(_Step):
     "The public step on one variable."
     def _checked_alone(self, gradient, variable):
@@ -324,13 +324,13 @@ class _UpdateStep(_Step):
         if self._now.scalars is None: gradient = self._checked_alone(gradient, variable)
         s = self._now.scalars if learning_rate is self._now.rate and self._now.scalars else self._scalars(learning_rate)
         i, dtype = self._get_variable_index(variable), wide_dtype(variable.dtype)
-        w, s = ops.cast(variable, dtype), cast_scalars(s, dtype)
+        w, s = ops.cast(native(variable), dtype), cast_scalars(s, dtype)
         if self.weight_decay and self._use_weight_decay(variable): w = decay_weights(w, s)
         slots = self._momentums[i], self._velocities[i]
-        new = nadam_step(w, *map(ops.convert_to_tensor, slots), dense(gradient, variable.shape, dtype), s)
+        new = nadam_step(w, *map(native, slots), dense(gradient, variable.shape, dtype), s)
         for slot,value in zip((variable, *slots), new): self.assign(slot, value)
 
-# %% ../nbs/05_optimizer.ipynb #b25ee682
+# %% ../nbs/05_optimizer.ipynb #4c6526d1
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
@@ -342,7 +342,7 @@ def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
             refuse('grads_and_vars', pair, expected, TypeError)
     return [g for g,_ in pairs], [v for _,v in pairs]
 
-# %% ../nbs/05_optimizer.ipynb #28556adc
+# %% ../nbs/05_optimizer.ipynb #224438cd
 def slices_shape(g, # `tf.IndexedSlices`
                  v # Its variable
                 )->tuple: # Shape of the dense gradient, as far as it is known
@@ -356,7 +356,7 @@ def slices_shape(g, # `tf.IndexedSlices`
         raise ValueError(f'The sparse gradient of {path(v)} names row {rows.min() if rows.min() < 0 else rows.max()}; the variable has shape {tuple(v.shape)}.')
     return tuple(shape)
 
-# %% ../nbs/05_optimizer.ipynb #8f5297e3
+# %% ../nbs/05_optimizer.ipynb #2226f03d
 def check_gradient(g, # Gradient: array, tensor, `tf.IndexedSlices` or nested list of numbers
                    v # Its variable
                   ): # The gradient; `TypeError` if it is none, `ValueError` if its shape is wrong
@@ -374,7 +374,7 @@ def check_gradient(g, # Gradient: array, tensor, `tf.IndexedSlices` or nested li
         raise ValueError(f'The gradient of {path(v)} has shape {tuple(shape)}; the variable has shape {tuple(v.shape)}.')
     return g
 
-# %% ../nbs/05_optimizer.ipynb #175e3e20
+# %% ../nbs/05_optimizer.ipynb #4fd24cba
 class _Checked(_UpdateStep):
     "Checks of a call, before anything is assigned."
     def _checked(self, grads, variables):
@@ -400,7 +400,7 @@ class _Checked(_UpdateStep):
                 raise ValueError(f'Unknown variable {path(v)} of shape {tuple(v.shape)}: the optimizer was built for '
                                  f'{[path(u) for u in self._trainable_variables]}. Make a new optimizer for a new set of variables.')
 
-# %% ../nbs/05_optimizer.ipynb #53a3b9fc
+# %% ../nbs/05_optimizer.ipynb #f4047e3d
 class _Apply(_Checked):
     "A whole step on all variables."
     @as_written
@@ -412,6 +412,7 @@ class _Apply(_Checked):
         pairs = self._checked(list(grads), trainable_variables)
         self.build(trainable_variables)
         if not skip_gradients_aggregation: pairs = self.aggregate_gradients(pairs)
+        if tf is not None and tf.executing_eagerly() and not tf.distribute.has_strategy(): self._note_given(pairs)
         (self._call_program if self._fuses() and tf.executing_eagerly() else self._apply_pairs)(pairs)
 
     def _apply_pairs(self, pairs):
@@ -424,7 +425,7 @@ class _Apply(_Checked):
             if grads: self._take_step(grads, variables)
             self._iterations.assign_add(1)
 
-# %% ../nbs/05_optimizer.ipynb #e3096436
+# %% ../nbs/05_optimizer.ipynb #1bca16a7
 class _TakeStep(_Apply):
     "From gradients to assignments."
     def _take_step(self, grads, variables):
@@ -446,7 +447,7 @@ class _TakeStep(_Apply):
             if getattr(v, 'constraint', None) is not None: self._each(v, self._constrain, v.constraint)
         self._each(self._u_product, self.assign, s.product)
 
-# %% ../nbs/05_optimizer.ipynb #d1e27dcd
+# %% ../nbs/05_optimizer.ipynb #e38d65b3
 class _UpdateOne(_TakeStep):
     "What is done to one variable, or to one replica of it."
     def _update_one(self, variable, gradient, s, rate):
@@ -457,9 +458,15 @@ class _UpdateOne(_TakeStep):
 
     def _constrain(self, variable, constraint): self.assign(variable, constraint(variable))
 
-# %% ../nbs/05_optimizer.ipynb #ba1b4c4d
+# %% ../nbs/05_optimizer.ipynb #89209172
 class _Choose(_UpdateOne):
-    "A branch that every backend can take."
+    "What accumulation needs: which variables take part, and a branch that every backend can take."
+    def _note_given(self, pairs):
+        "Remember which variables had a gradient in this cycle."
+        if self.gradient_accumulation_steps is None: return
+        if int(self._iterations) % self.gradient_accumulation_steps == 0: self._plan.seen.clear()
+        self._plan.seen |= {self._var_key(v) for _,v in pairs}
+
     def _choose(self, due, update, keep):
         "Call `update` if `due`, else `keep`. Where branches cannot assign (JAX), both are called, and one result is kept."
         if tf is not None: return ops.cond(due, update, keep)
@@ -471,7 +478,7 @@ class _Choose(_UpdateOne):
         update()
         for x,new,value in zip(state, values(), kept): x.assign(ops.where(due, new, value))
 
-# %% ../nbs/05_optimizer.ipynb #979c0520
+# %% ../nbs/05_optimizer.ipynb #865632e6
 class _Accumulate(_Choose):
     "Gradients collected over several calls."
     def _accumulated(self, grads, variables):
@@ -480,7 +487,7 @@ class _Accumulate(_Choose):
         self._plan.seen |= given
         earlier = [v for v in self._trainable_variables if self._var_key(v) in self._plan.seen - given]
         variables = [*variables, *earlier]
-        slots = [ops.convert_to_tensor(self._accumulated_gradients[self._get_variable_index(v)]) for v in variables]
+        slots = [native(self._accumulated_gradients[self._get_variable_index(v)]) for v in variables]
         sums = [slot + g for slot,g in zip(slots, grads)] + slots[len(grads):]
         return [g / self.gradient_accumulation_steps for g in sums], variables, sums
 
@@ -494,7 +501,7 @@ class _Accumulate(_Choose):
             for slot,value in zip(slots, sums): self._each(slot, self.assign, value)
         self._choose((self._iterations + 1) % self.gradient_accumulation_steps == 0, update, keep)
 
-# %% ../nbs/05_optimizer.ipynb #8b72e75f
+# %% ../nbs/05_optimizer.ipynb #77d0d997
 class _Fused(_Accumulate):
     "The whole step as compiled programs."
     def _joins(self, variables):
@@ -518,19 +525,19 @@ class _Fused(_Accumulate):
         average = self._model_variables_moving_average[i] if self.use_ema else None
         return fused.Large(*map(native, (variable, self._momentums[i], self._velocities[i], average)), g, decay)
 
-# %% ../nbs/05_optimizer.ipynb #ef1e00c9
+# %% ../nbs/05_optimizer.ipynb #175d4035
 class _Program(_Fused):
     "The whole step as one function, for eager callers."
     def _call_program(self, pairs):
         variables = [v for _,v in pairs]
         grads = [dense(g, v.shape, wide_dtype(v.dtype)) if is_sparse(g) else g for g,v in pairs]
         frozen = tuple(getattr(self, name) for name in CHECKS if name != 'learning_rate')
-        key = (tuple(map(id, variables)), frozen, self._learning_rate if callable(self._learning_rate) else None)
+        key = (tuple(map(id, variables)), frozen, frozenset(self._plan.seen), self._learning_rate if callable(self._learning_rate) else None)
         if key not in self._plan.programs:
             self._plan.programs[key] = tf.function(lambda grads: self._apply_pairs(list(zip(grads, variables))), autograph=False)
         self._plan.programs[key](grads)
 
-# %% ../nbs/05_optimizer.ipynb #1c6c346c
+# %% ../nbs/05_optimizer.ipynb #de1f1aef
 class _Replicas(_Program):
     "Where assignments are made."
     def _merged(self, fn, *args):
@@ -543,7 +550,7 @@ class _Replicas(_Program):
         if tf is None or not tf.distribute.has_strategy(): return fn(variable, *args)
         tf.distribute.get_strategy().extended.update(native(variable), fn, args, group=False)
 
-# %% ../nbs/05_optimizer.ipynb #4c3be22a
+# %% ../nbs/05_optimizer.ipynb #49db0787
 class _Averaging(_Replicas):
     "The weight average, and the weights overwritten by it."
     def _average(self, variables):
@@ -554,7 +561,7 @@ class _Averaging(_Replicas):
 
     def _average_one(self, variable, average):
         "Move one average; at every `ema_overwrite_frequency`-th step put it in the place of the weights."
-        self.assign(average, update_average(average, ops.cast(variable, average.dtype), self.ema_momentum))
+        self.assign(average, update_average(native(average), ops.cast(native(variable), average.dtype), self.ema_momentum))
         now = self._overwrites_now()
         if now is not None: ops.cond(now, lambda: self.assign(variable, average), lambda: None)
 
@@ -562,7 +569,7 @@ class _Averaging(_Replicas):
         "Whether this step overwrites the weights, a Boolean tensor; `None` if none ever does."
         if self.use_ema and self.ema_overwrite_frequency is not None: return overwrites(self.iterations + 1, self.ema_overwrite_frequency)
 
-# %% ../nbs/05_optimizer.ipynb #7105f822
+# %% ../nbs/05_optimizer.ipynb #87cffbfb
 class _Overwriting(_Averaging):
     "The weights overwritten by their averages."
     def _overwrite_model_variables_with_average_value(self, trainable_variables):
@@ -577,7 +584,7 @@ class _Overwriting(_Averaging):
             self._check_known(var_list)
             self._overwrite_model_variables_with_average_value(var_list)
 
-# %% ../nbs/05_optimizer.ipynb #87d30393
+# %% ../nbs/05_optimizer.ipynb #80ab5ab1
 class _Rate(_Overwriting):
     "The learning rate as an attribute."
     def _get_current_learning_rate(self):
@@ -600,7 +607,7 @@ class _Rate(_Overwriting):
 
     lr = learning_rate
 
-# %% ../nbs/05_optimizer.ipynb #efdafd65
+# %% ../nbs/05_optimizer.ipynb #4fa987c8
 class _Gradients(_Rate):
     "From a loss to gradients."
     @as_written
@@ -620,7 +627,7 @@ class _Gradients(_Rate):
         scale = None if self.loss_scale_factor is None else tf.fill(tf.shape(loss), tf.cast(self.loss_scale_factor, loss.dtype))
         return list(zip(tape.gradient(loss, [native(v) for v in variables], output_gradients=scale), variables))
 
-# %% ../nbs/05_optimizer.ipynb #a565de09
+# %% ../nbs/05_optimizer.ipynb #a9c2164d
 class _Aggregation(_Gradients):
     "From the gradients of the replicas to one."
     def aggregate_gradients(self, grads_and_vars)->list: # (gradient, variable) pairs
@@ -630,7 +637,7 @@ class _Aggregation(_Gradients):
         summed = iter(self._all_reduce_sum_gradients([(g, v) for g,v in grads_and_vars if not empty(g)]))
         return [(g, v) if empty(g) else next(summed) for g,v in grads_and_vars]
 
-# %% ../nbs/05_optimizer.ipynb #5cc8bdb1
+# %% ../nbs/05_optimizer.ipynb #f8dd8ea7
 class _Loops(_Aggregation):
     "What custom training loops call."
     @as_written
@@ -650,7 +657,7 @@ class _Loops(_Aggregation):
         "Take one step down the gradient of `loss`: `compute_gradients`, then `apply_gradients`."
         self.apply_gradients(self.compute_gradients(loss, var_list, tape))
 
-# %% ../nbs/05_optimizer.ipynb #796de631
+# %% ../nbs/05_optimizer.ipynb #b63e7a63
 class _Moving(_Loops):
     "Moving over from Keras."
     @classmethod
@@ -670,7 +677,7 @@ class _Moving(_Loops):
             if started or not ours.path.endswith('_average'): ours.assign(ops.cast(theirs, ours.dtype))
         return new
 
-# %% ../nbs/05_optimizer.ipynb #7a98c742
+# %% ../nbs/05_optimizer.ipynb #9074f778
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(_Moving):
     """Adam with Nesterov momentum (Dozat 2015) for Keras 3. `learning_rate` may be a `LearningRateSchedule`; it, `beta_1` and `beta_2`
