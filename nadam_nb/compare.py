@@ -182,7 +182,7 @@ def convnet(shape:tuple, # Height, width, channels of an image
                              layer.Conv2D(32, **conv), layer.MaxPooling2D(padding='same'),
                              layer.Flatten(), layer.Dense(64, activation='relu'), layer.Dense(classes)])
 
-# %% ../nbs/06_compare.ipynb #9e61c67a
+# %% ../nbs/06_compare.ipynb #b62b06ea
 class Task(NamedTuple):
     "What is trained: data, network and loss."
     name:str # Names the task in the results
@@ -194,7 +194,7 @@ class Task(NamedTuple):
 
 def image_task(name:str, # Names the task in the results
                images:Images # What is to be recognized
-              )->Task: # Classification by `convnet`
+              )->Task: # Classification by convnet
     "The task to tell images apart."
     def loss():
         import keras
@@ -298,13 +298,13 @@ def run_key(run:dict # A finished run
     "What tells a run from all others of a comparison."
     return run['data'], run['optimizer'], run['learning_rate'], run['seed']
 
-# %% ../nbs/06_compare.ipynb #59c755fe
+# %% ../nbs/06_compare.ipynb #cc502cc1
 def compare(task:Task, # What to train
-            plan:list, # From `plan_runs`
+            plan:list, # From plan_runs
             runs:list, # Finished runs; new ones are appended
             before:Callable=lambda *run: None, # Called with optimizer, learning rate and seed before a run
             after:Callable=lambda: None, # Called after a run
-            **settings # `epochs`, `batch_size` and `callbacks` for `train`
+            **settings # `epochs`, `batch_size` and `callbacks` for train
            )->list: # `runs`
     "Do all runs of the plan that are not finished yet."
     finished = set(map(run_key, runs))
@@ -356,7 +356,7 @@ def summarize(runs:list # Finished runs of one task
         if alive: min(alive, key=lambda row: row['val_loss'])['best'] = True
     return rows
 
-# %% ../nbs/06_compare.ipynb #f3355787
+# %% ../nbs/06_compare.ipynb #1cea3a62
 def cell(mean:float, # None: no value
          spread:float, # None: a single run
          scale:float=1, # Factor for both, such as 100 for percent
@@ -367,7 +367,7 @@ def cell(mean:float, # None: no value
     show = lambda v: f'{v*scale:.{digits}f}' if abs(v*scale) < 1e4 else f'{v*scale:.3g}'
     return show(mean) + (f' ± {show(spread)}' if spread is not None else '')
 
-def table(rows:list # From `summarize`
+def table(rows:list # From summarize
          )->str: # Lines of equal length
     "The rows as aligned plain text."
     search = len(rows) > len({row['optimizer'] for row in rows})
@@ -575,7 +575,7 @@ def report(results:dict, # With `settings` and at least one of the `runs`
             's/epoch: median training time of an epoch in seconds, without the first, in which Keras compiles.\n'
             f'Curves: {out/"curves.png"}\nNumbers: {out/"results.json"}')
 
-# %% ../nbs/06_compare.ipynb #61a48485
+# %% ../nbs/06_compare.ipynb #05f0fae9
 def make_folder(path:Path # Folder to make, unless it exists
                )->None:
     "Make a folder and see that files can be written there."
@@ -583,7 +583,7 @@ def make_folder(path:Path # Folder to make, unless it exists
     try: path.mkdir(parents=True, exist_ok=True); probe.touch(); probe.unlink()
     except OSError as e: raise ValueError(f'--out: expected a folder to write to, received {path} ({e.strerror})') from e
 
-def run_all(args:argparse.Namespace, # From `make_parser`
+def run_all(args:argparse.Namespace, # From make_parser
             images:Images, # What to train on
             results:dict # Filled as the runs finish, and written to `args.out` after each
            )->None:
@@ -601,8 +601,8 @@ def run_all(args:argparse.Namespace, # From `make_parser`
         compare(image_task(args.data, images), plan, results['runs'], before, after,
                 epochs=args.epochs, batch_size=args.batch_size, callbacks=[progress(bar, check)])
 
-# %% ../nbs/06_compare.ipynb #30a4f951
-def read_input(args:argparse.Namespace, # From `make_parser`
+# %% ../nbs/06_compare.ipynb #6c079b33
+def read_input(args:argparse.Namespace, # From make_parser
                parser:OneLineParser # Ends the command where something is wrong
               )->Images: # What to train on
     "Load the data and make the folder for the results."

@@ -57,7 +57,7 @@ def step_one(w, m, v, average, # `tf.Variable`s of one shape; `average` may be `
         if overwrite is not None: new_w = tf.where(overwrite, tf.cast(mean, w.dtype), new_w)
     for slot,value in zip((w, m, v), (new_w, *moments)): slot.assign(value)
 
-# %% ../nbs/04_fused.ipynb #89fb8047
+# %% ../nbs/04_fused.ipynb #93dbe0c2
 class Slot(keras.Variable):
     "A variable that lies in a part of a flat one."
     def __init__(self, flat, start:int, shape, name:str):
@@ -67,7 +67,9 @@ class Slot(keras.Variable):
     def _initialize_with_initializer(self, initializer): self._value = self._flat
 
     @property
-    def value(self): return tf.reshape(self._flat[self._range], tuple(self._shape))
+    def value(self):
+        "What lies there now, a tensor."
+        return tf.reshape(self._flat[self._range], tuple(self._shape))
 
     def _direct_assign(self, value): self._flat[self._range].assign(tf.reshape(tf.cast(value, self._flat.dtype), [-1]))
 
@@ -154,11 +156,11 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../nbs/04_fused.ipynb #604bde7b
+# %% ../nbs/04_fused.ipynb #a9a6106e
 def step_all(compiler:Compiler, # Of the optimizer
-             groups:list, # (`Group`, gradients of all its variables, decays) triples
-             large:list, # Of `Large`
-             scalars, # Function from the name of a dtype to the `Scalars` of this step in it
+             groups:list, # (group, gradients of all its variables, decays) triples
+             large:list, # Variables stepped by themselves
+             scalars, # Function from the name of a dtype to the scalars of this step in it
              clipvalue=None, clipnorm=None, global_clipnorm=None,
              ema_momentum=None, overwrite=None # Of the averages of the large variables
             )->None:

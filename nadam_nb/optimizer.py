@@ -677,28 +677,27 @@ class _Moving(_Loops):
             if started or not ours.path.endswith('_average'): ours.assign(ops.cast(theirs, ours.dtype))
         return new
 
-# %% ../nbs/05_optimizer.ipynb #9074f778
+# %% ../nbs/05_optimizer.ipynb #04a042de
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(_Moving):
-    """Adam with Nesterov momentum (Dozat 2015) for Keras 3. `learning_rate` may be a `LearningRateSchedule`; it, `beta_1` and `beta_2`
-    may be callables, read at every step. Errors name the argument: `ValueError` out of range, `TypeError` of the wrong type."""
+    """Adam with Nesterov momentum (Dozat 2015) for Keras 3. Errors name the argument: `ValueError` out of range, `TypeError` of the wrong type."""
     def __init__(self,
-        learning_rate=0.001, # Step size, >= 0
-        beta_1=0.9, # Decay of the first moment per step, and end of the momentum schedule; in [0, 1)
-        beta_2=0.999, # Decay of the second moment per step, in [0, 1)
+        learning_rate=0.001, # Step size, >= 0; a number, a schedule, or a callable read at every step
+        beta_1=0.9, # Decay of the first moment per step, and end of the momentum schedule; in [0, 1); may be a callable
+        beta_2=0.999, # Decay of the second moment per step, in [0, 1); may be a callable
         epsilon=1e-7, # "Epsilon hat" of Kingma and Ba: added outside the root; > 0
-        clipnorm=None, # Largest norm of each variable's gradient
-        clipvalue=None, # Largest absolute value of a gradient's entries; goes with either norm
-        global_clipnorm=None, # Largest norm of all gradients together
+        clipnorm:float=None, # Largest norm of each variable's gradient
+        clipvalue:float=None, # Largest absolute value of a gradient's entries; goes with either norm
+        global_clipnorm:float=None, # Largest norm of all gradients together
         use_ema=False, # Keep an exponential moving average of the weights?
         ema_momentum=0.99, # Share of the average kept per step, in [0, 1]
-        ema_overwrite_frequency=None, # Steps from one overwriting of the weights by the average to the next
+        ema_overwrite_frequency:int=None, # Steps from one overwriting of the weights by the average to the next
         jit_compile=True, # Compile with XLA? Becomes False where there is no GPU
         name='Nadam', *, # Prefix of the names of the optimizer's variables
-        weight_decay=None, # Decoupled decay of the weights, per unit of learning rate
-        gradient_accumulation_steps=None, # Calls whose mean gradient makes one step, >= 2
-        loss_scale_factor=None, # Factor that `scale_loss` applies and each step removes
+        weight_decay:float=None, # Decoupled decay of the weights, per unit of learning rate
+        gradient_accumulation_steps:int=None, # Calls whose mean gradient makes one step, >= 2
+        loss_scale_factor:float=None, # Factor that `scale_loss` applies and each step removes
         momentum_decay=1.0, # Speed psi of the momentum schedule; infinity: constant momentum
-        fused=None, # Whole step as one compiled program? None: chosen by the class
+        fused:bool=None, # Whole step as one compiled program? None: chosen by the class
         **kwargs): # `lr`, `schedule_decay` and other names of the past, with a warning
         self._configure({k: v for k,v in locals().items() if k in CHECKS}, kwargs)

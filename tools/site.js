@@ -14,7 +14,23 @@ document.querySelector('#theme').onclick = () => {
 }
 document.querySelector('#menu').onclick = () => document.body.classList.toggle('menu')
 
-// Code: a button that copies it.
+// On this page: at the side if there is room, else folded under the title.
+const toc = document.querySelector('#toc'), topics = toc.querySelector('ul')
+if (topics) {
+  const narrow = matchMedia('(max-width: 74rem)'), fold = document.createElement('details')
+  fold.id = 'contents'; fold.innerHTML = '<summary>On this page</summary>'
+  fold.onclick = event => { if (event.target.closest('a')) fold.open = false }
+  const place = () => {
+    if (narrow.matches) { document.querySelector('.lead, h1:not(:has(+ .lead))').after(fold); fold.append(topics) }
+    else { fold.remove(); toc.append(topics) }
+  }
+  narrow.onchange = place; place()
+}
+
+// Code: what is wrapped goes farther in than its own line; and a button that copies it.
+for (const line of document.querySelectorAll('.sourceCode code > span')) {
+  line.style.setProperty('--hang', `min(${Math.max(0, line.textContent.search(/\S/)) + 4}ch, 40%)`)
+}
 for (const pre of document.querySelectorAll('div.sourceCode')) {
   const button = document.createElement('button')
   button.className = 'copy'; button.textContent = 'Copy'
@@ -22,12 +38,13 @@ for (const pre of document.querySelectorAll('div.sourceCode')) {
   pre.append(button)
 }
 
-// Search: every word must occur; headings count more than text.
+// Search: every word must occur; headings count more than text, whole words in them most.
 const input = document.querySelector('#search input'), list = document.querySelector('#search ol')
 input.oninput = () => {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean)
   const score = ([, title, heading, text]) => words.reduce((sum, word) => {
-    const found = 9 * heading.toLowerCase().includes(word) + 4 * title.toLowerCase().includes(word) + text.toLowerCase().includes(word)
+    const name = heading.toLowerCase(), whole = name.split(/\W+/).includes(word)
+    const found = 9 * name.includes(word) + 9 * whole + 4 * title.toLowerCase().includes(word) + text.toLowerCase().includes(word)
     return found && sum ? sum + found : 0
   }, 1)
   const hits = words.length ? sections.map(section => [score(section), section]).filter(([n]) => n).sort((a, b) => b[0] - a[0]).slice(0, 12) : []

@@ -32,7 +32,7 @@ NOTEBOOKS = {
     'index': ['# Demo\n> A demo', HOME, ('#| label: fig-dot\n#| fig-cap: "A dot."\n#| code-fold: true\nplot()', FIGURE), ('#| echo: false\nprint(1)', STREAM)],
     '00_core': ['# Core\n> The function', ('#| default_exp core',), ('#| export\ndef double(x): # Twice `x`\n    "Return $2x$."\n    return 2*x',)],
     'tutorials/01_page': ['# A page\n> Below', '## There\n\nBack to [home](../index.ipynb), by `double`.']}
-FILES = {'settings.ini': (TOOLS.parent/'settings.ini').read_text().replace('nadam_nb', 'demo'), 'demo/__init__.py': '', 'demo.egg-info/PKG-INFO': 'Name: demo\nVersion: 0.1\n',
+FILES = {'settings.ini': (TOOLS.parent/'settings.ini').read_text().replace('nadam_nb', 'demo').replace('custom_sidebar = True', 'custom_sidebar = False'), 'demo/__init__.py': '', 'demo.egg-info/PKG-INFO': 'Name: demo\nVersion: 0.1\n',
          'demo.egg-info/entry_points.txt': '[nbdev]\ndemo = demo._modidx:d\n',
          'nadam_nb/__init__.py': ''}  # hides the real package, whose import takes seconds
 
