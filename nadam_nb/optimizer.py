@@ -550,7 +550,7 @@ class _Replicas(_Program):
         if tf is None or not tf.distribute.has_strategy(): return fn(variable, *args)
         tf.distribute.get_strategy().extended.update(native(variable), fn, args, group=False)
 
-# %% ../nbs/05_optimizer.ipynb #49db0787
+# %% ../nbs/05_optimizer.ipynb #b3d6e47e
 class _Averaging(_Replicas):
     "The weight average, and the weights overwritten by it."
     def _average(self, variables):
@@ -563,7 +563,7 @@ class _Averaging(_Replicas):
         "Move one average; at every `ema_overwrite_frequency`-th step put it in the place of the weights."
         self.assign(average, update_average(native(average), ops.cast(native(variable), average.dtype), self.ema_momentum))
         now = self._overwrites_now()
-        if now is not None: ops.cond(now, lambda: self.assign(variable, average), lambda: None)
+        if now is not None: self.assign(variable, ops.where(now, ops.cast(native(average), variable.dtype), native(variable)))
 
     def _overwrites_now(self):
         "Whether this step overwrites the weights, a Boolean tensor; `None` if none ever does."
