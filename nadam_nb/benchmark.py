@@ -5,14 +5,12 @@
 # %% auto #0
 __all__ = ['CASES', 'CONTENDERS', 'OPTIMIZERS', 'STEPS', 'WORKER', 'SETTINGS', 'EXPLANATION', 'MARKS', 'QUICK', 'case_name',
            'contender_name', 'Case', 'conv_and_norm', 'resnet50_shapes', 'gpt2_small_shapes', 'network', 'Contender',
-           'new_optimizer', 'nbytes', 'tf_device', 'tf_wait', 'TensorFlowSteps', 'TorchSteps', 'OptaxSteps',
-           'LimitSteps', 'stopwatch', 'FitSteps', 'make_subject', 'takes_part', 'memory', 'forget_peak', 'peak_of',
-           'gpu_peak_of', 'Preparation', 'Session', 'serve', 'WorkerError', 'Worker', 'ready', 'play', 'Plan',
-           'new_results', 'machine', 'load', 'note', 'enter', 'race', 'stays', 'measure_peers', 'measure_ours',
-           'measure', 'quartiles', 'done', 'of', 'ratio', 'digits3', 'columns', 'unique', 'step_table', 'case_table',
-           'describe', 'report', 'floor_of', 'plot_steps', 'save_figure', 'sweep', 'sweep_weights', 'sweep_variables',
-           'plot_sweep', 'sweep_table', 'output_file', 'make_parser', 'fill', 'run_all', 'interruptible', 'finish',
-           'main']
+           'new_optimizer', 'nbytes', 'tf_device', 'tf_wait', 'stopwatch', 'make_subject', 'takes_part', 'memory',
+           'forget_peak', 'peak_of', 'gpu_peak_of', 'serve', 'WorkerError', 'ready', 'play', 'Plan', 'new_results',
+           'machine', 'load', 'note', 'enter', 'race', 'stays', 'measure_peers', 'measure_ours', 'measure', 'quartiles',
+           'done', 'of', 'ratio', 'digits3', 'columns', 'unique', 'step_table', 'case_table', 'describe', 'report',
+           'floor_of', 'plot_steps', 'save_figure', 'sweep', 'sweep_weights', 'sweep_variables', 'plot_sweep',
+           'sweep_table', 'output_file', 'make_parser', 'fill', 'run_all', 'interruptible', 'finish', 'main']
 
 # %% ../nbs/07_benchmark.ipynb #7dbc85c9
 import argparse,gc,importlib,json,os,platform,signal,subprocess,sys,tempfile
@@ -117,7 +115,7 @@ def tf_wait()->None:
     if tf_device() == 'GPU': tf.test.experimental.sync_devices()
 
 # %% ../nbs/07_benchmark.ipynb #2a39e234
-class TensorFlowSteps:
+class _TensorFlowSteps:
     "Steps of an optimizer for TensorFlow: called eagerly, in a graph, or in an XLA function."
     def __init__(self, shapes:list, library:str, mode:str):
         import keras, tensorflow as tf
@@ -135,7 +133,7 @@ class TensorFlowSteps:
         self.step()
 
 # %% ../nbs/07_benchmark.ipynb #595e9394
-class TorchSteps:
+class _TorchSteps:
     "Steps of `torch.optim.NAdam`, one variable after the other or all in lists."
     def __init__(self, shapes:list, library:str, mode:str):
         import torch
@@ -153,7 +151,7 @@ class TorchSteps:
         self.step()
 
 # %% ../nbs/07_benchmark.ipynb #87951122
-class OptaxSteps:
+class _OptaxSteps:
     "Steps of `optax.nadam` in one compiled function that may reuse the memory of weights and state."
     def __init__(self, shapes:list, library:str, mode:str):
         import jax
@@ -177,7 +175,7 @@ class OptaxSteps:
         self.step()
 
 # %% ../nbs/07_benchmark.ipynb #b561cae0
-class LimitSteps:
+class _LimitSteps:
     "Steps of `a += b` in place, all weights in one variable, on all cores."
     def __init__(self, shapes:list, library:str, mode:str):
         import tensorflow as tf
@@ -201,7 +199,7 @@ def stopwatch(): # `keras.callbacks.Callback`; `seconds` is the length of the la
     return Stopwatch()
 
 # %% ../nbs/07_benchmark.ipynb #820e8a4c
-class FitSteps:
+class _FitSteps:
     "Steps of `fit` on random data, 32 to a batch."
     def __init__(self, widths:tuple, library:str, mode:str, batches:int=20):
         import keras
@@ -223,19 +221,19 @@ class FitSteps:
         self.fit(32)
 
 # %% ../nbs/07_benchmark.ipynb #807bc921
-STEPS = {'torch': TorchSteps, 'optax': OptaxSteps, 'memory': LimitSteps}  # the others: `TensorFlowSteps`
+STEPS = {'torch': _TorchSteps, 'optax': _OptaxSteps, 'memory': _LimitSteps}  # the others: TensorFlowSteps
 
 def make_subject(contender:Contender, case:Case):
     "What a contender does in a case: an object with `first`, `step` and `state`."
-    if case.widths: return FitSteps(case.widths, contender.library, contender.mode)
-    return STEPS.get(contender.library, TensorFlowSteps)(case.shapes, contender.library, contender.mode)
+    if case.widths: return _FitSteps(case.widths, contender.library, contender.mode)
+    return STEPS.get(contender.library, _TensorFlowSteps)(case.shapes, contender.library, contender.mode)
 
 def takes_part(contender:str, case:Case)->bool:
     "Whether a contender, given by its name, can do a case."
     return not case.widths or contender in ('ours-graph', 'ours-xla', 'keras-graph', 'keras-xla', 'sgd')
 
 # %% ../nbs/07_benchmark.ipynb #b9ed50f0
-def memory(field:str # 'VmRSS', all, 'RssAnon', all but files, or 'VmHWM', the most that VmRSS was since `forget_peak`
+def memory(field:str # 'VmRSS', all, 'RssAnon', all but files, or 'VmHWM', the most that VmRSS was since forget_peak
           )->int: # Bytes; None where the system does not say
     "Size of this process in memory."
     try: lines = Path('/proc/self/status').read_text().splitlines()
@@ -265,7 +263,7 @@ def gpu_peak_of(f:Callable)->int: # Bytes
     return tf.config.experimental.get_memory_info('GPU:0')['peak'] - before
 
 # %% ../nbs/07_benchmark.ipynb #0963a0d3
-class Preparation:
+class _Preparation:
     "What a worker can be asked before its first step; every answer is a dictionary."
     def load(self, contender):
         self.contender = CONTENDERS[contender]
@@ -278,7 +276,7 @@ class Preparation:
         return dict(device=self.subject.device)
 
 # %% ../nbs/07_benchmark.ipynb #a4683cb0
-class Session(Preparation):
+class _Session(_Preparation):
     "What a worker can be asked."
     def first(self):
         forget_peak()
@@ -302,7 +300,7 @@ class Session(Preparation):
 # %% ../nbs/07_benchmark.ipynb #285d7599
 def serve()->None:
     "Answer the requests on stdin until it ends; what libraries print goes to stderr."
-    replies,session = os.fdopen(os.dup(1), 'w'),Session()
+    replies,session = os.fdopen(os.dup(1), 'w'),_Session()
     os.dup2(2, 1)
     for line in sys.stdin:
         do,arguments = json.loads(line)
@@ -318,7 +316,7 @@ WORKER = 'import sys; sys.argv = ["nadam-bench"]; from nadam_nb.benchmark import
 SETTINGS = dict(KERAS_BACKEND='tensorflow', TF_CPP_MIN_LOG_LEVEL='2', TF_FORCE_GPU_ALLOW_GROWTH='true', XLA_PYTHON_CLIENT_PREALLOCATE='false')
 
 # %% ../nbs/07_benchmark.ipynb #a2b889e3
-class Worker:
+class _Worker:
     "A process in which one contender steps."
     def __init__(self, name:str): # A key of `CONTENDERS`
         self.name,pipe = name,subprocess.PIPE
@@ -340,7 +338,7 @@ class Worker:
     def close(self): self.process.kill(); self.process.communicate()
 
 # %% ../nbs/07_benchmark.ipynb #cafb0279
-def ready(worker, # A loaded `Worker`
+def ready(worker, # A loaded Worker
           case:Case
          )->dict: # `first` in seconds; `state` and `peak` in bytes; `device`
     "Make the variables, take the first step, then one that shows the peak."
@@ -383,11 +381,11 @@ def machine()->dict:
 # %% ../nbs/07_benchmark.ipynb #bb4c5777
 def load(names:list, # Keys of `CONTENDERS`
          stack:ExitStack, # Ends the workers
-         results:dict # `versions` and `notes` are added to
+         results:dict # versions and `notes` are added to
         )->list: # Workers; who cannot be loaded is left out, with a note
     "Start workers side by side."
     workers,loaded = [],[]
-    for name in names: workers.append(Worker(name)); stack.callback(workers[-1].close)
+    for name in names: workers.append(_Worker(name)); stack.callback(workers[-1].close)
     for w in workers:
         try: results['versions'] |= w.hear(); loaded.append(w)
         except WorkerError as e: note(results, w.name, f'left out ({e})')
@@ -437,7 +435,7 @@ def measure_ours(ours:list, plan:Plan)->None:
 def measure(name:str, # Of the case, for the results
             case:Case,
             contenders:list, # Keys of `CONTENDERS`
-            results:dict, # From `new_results`; rows are added to
+            results:dict, # From new_results; rows are added to
             plan:Plan=Plan(),
             after:Callable=lambda: None # Called when a contender is through
            )->None:
@@ -558,7 +556,7 @@ def save_figure(results:dict, path:Path)->None:
     figure.savefig(path, dpi=150)
 
 # %% ../nbs/07_benchmark.ipynb #d4df91dc
-def sweep(cases:list, # Of `Case`, in growing order
+def sweep(cases:list, # Of Case, in growing order
           names=('ours-graph', 'keras-graph', 'limit'), # Contenders
           plan:Plan=Plan(9, 6.), patience:float=20. # Seconds; who takes longer for a first step is not asked again
          )->list: # A dictionary per case: `weights`, `variables`, and by contender `first` and `seconds`
@@ -573,16 +571,16 @@ def sweep(cases:list, # Of `Case`, in growing order
     return rows
 
 def sweep_weights(sizes=(1, 3, 10, 30, 100, 200), # Millions
-                  **settings)->list: # For and from `sweep`
+                  **settings)->list: # For and from sweep
     "One variable, more and more weights."
     return sweep([Case([(n*1_000_000,)]) for n in sizes], **settings)
 
-def sweep_variables(counts=(1, 3, 10, 30, 100, 300, 1000, 3000), **settings)->list: # For and from `sweep`
+def sweep_variables(counts=(1, 3, 10, 30, 100, 300, 1000, 3000), **settings)->list: # For and from sweep
     "More and more variables of 64 by 64."
     return sweep([Case(n*[(64, 64)]) for n in counts], **settings)
 
 # %% ../nbs/07_benchmark.ipynb #7dd28070
-def plot_sweep(rows:list, # From `sweep`
+def plot_sweep(rows:list, # From sweep
                by:str, # 'weights' or 'variables'
                ax)->None:
     "Time of a step over size, with quartiles."
@@ -593,7 +591,7 @@ def plot_sweep(rows:list, # From `sweep`
         ax.annotate(f' {CONTENDERS[name].library} {CONTENDERS[name].mode}', (x[-1], 1e3*mid[-1]), va='center', fontsize=8)
     ax.set(xscale='log', yscale='log', xlabel=by, ylabel='ms per step'); ax.margins(x=.02)
 
-def sweep_table(rows:list, by:str)->str: # From `sweep`; as in `plot_sweep`
+def sweep_table(rows:list, by:str)->str: # From sweep; as in plot_sweep
     "Medians, and first steps, in words."
     names = list(rows[0]['seconds'])
     return columns([[by, *(f'{n} {unit}' for n in names for unit in ('ms', 'first s'))],
@@ -626,7 +624,7 @@ def make_parser()->argparse.ArgumentParser:
     return p
 
 # %% ../nbs/07_benchmark.ipynb #46108547
-def fill(args:argparse.Namespace # From `make_parser`
+def fill(args:argparse.Namespace # From make_parser
         )->Plan:
     "What to measure where the user did not say it; sets `args.cases` and `args.contenders`."
     args.cases = unique(args.cases or (QUICK['cases'] if args.quick else CASES))
