@@ -39,7 +39,9 @@ def refuse(name:str, # Name of the argument
            error:type=ValueError # Exception to raise
           ):
     "Raise an error that names the argument, the expectation and the value."
-    raise error(f"`{name}` must be {expected}. Received: {name}={value!r}")
+    try: shown = repr(value)
+    except Exception: shown = f'a {type(value).__name__}'  # what is being traced may not have a value to show
+    raise error(f"`{name}` must be {expected}. Received: {name}={shown}")
 
 # %% ../nbs/05_optimizer.ipynb #3d9289b0
 def number(expected:str, # The range, in words
