@@ -14,11 +14,13 @@ def outputs(cell):
     shown, volatile = [], '#| volatile' in cell.source
     for out in cell.get('outputs', []):
         if out.output_type == 'stream' and out.name == 'stderr': continue
-        data = {'text/plain': out.text} if out.output_type == 'stream' else out.get('data', {})
+        data = {'stdout': out.text} if out.output_type == 'stream' else out.get('data', {})
         for kind in sorted(data):
-            text = ''.join(data[kind]) if kind.startswith('text/') and 'image/png' not in data else ''
+            text = ''.join(data[kind]) if kind.startswith(('stdout', 'text/')) and 'image/png' not in data else ''
             text = re.sub(r'0x[0-9a-f]+', '0x', text)
-            shown.append((kind, re.sub(r'\s+', ' ', NUMBER.sub('#', text)) if volatile else text))
+            if volatile: text = re.sub(r'\s+', ' ', NUMBER.sub('#', text))
+            if kind == 'stdout' and shown and shown[-1][0] == kind: text = shown.pop()[1] + text  # printed in two parts, by timing
+            shown.append((kind, text))
     return shown
 
 
