@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['tf', 'fused', 'CHECKS', 'SCALAR', 'as_written', 'refuse', 'number', 'flag', 'count', 'text', 'translate', 'has_gpu',
-           'fresh', 'native', 'path', 'check_pairs', 'slices_shape', 'check_gradient', 'Nadam']
+           'has_strategy', 'fresh', 'native', 'path', 'check_pairs', 'slices_shape', 'check_gradient', 'Nadam']
 
 # %% ../nbs/05_optimizer.ipynb #f3ca6d5c
 import math
 import warnings
 from contextlib import nullcontext
+from functools import cache
 from types import SimpleNamespace
 
 import keras
@@ -115,6 +116,10 @@ def translate(kwargs:dict # Keyword arguments that the constructor does not name
 def has_gpu()->bool:
     "Whether TensorFlow sees a GPU."
     return tf is not None and bool(tf.config.list_physical_devices('GPU'))
+
+def has_strategy()->bool:
+    "Whether a `tf.distribute` strategy is in force."
+    return tf is not None and tf.distribute.has_strategy()
 
 # %% ../nbs/05_optimizer.ipynb #78e173fb
 class _Settings(keras.optimizers.Optimizer):
@@ -235,14 +240,12 @@ class _Slots(_Places):
             return self.add_variable(ref.shape if shape is None else shape, wide_dtype(ref.dtype), initializer,
                                      label, layout=getattr(ref, '_layout', None))
 
-
-
 # %% ../nbs/05_optimizer.ipynb #7bcfed8d
 class _Layout(_Slots):
     "Where the moments lie: small variables together, if the step is [fused](04_fused.ipynb)."
     def _fuses(self):
         "Whether steps are fused: on TensorFlow, without a strategy, unless a subclass has its own `update_step`."
-        return bool(tf is not None and self._plan.wanted and not tf.distribute.has_strategy()
+        return bool(tf is not None and self._plan.wanted and not has_strategy()
                     and type(self).update_step is _UpdateStep.update_step)
 
     def _lay_out(self, variables):
@@ -414,7 +417,7 @@ class _Apply(_Checked):
         pairs = self._checked(list(grads), trainable_variables)
         self.build(trainable_variables)
         if not skip_gradients_aggregation: pairs = self.aggregate_gradients(pairs)
-        if tf is not None and tf.executing_eagerly() and not tf.distribute.has_strategy(): self._note_given(pairs)
+        if tf is not None and tf.executing_eagerly() and not has_strategy(): self._note_given(pairs)
         (self._call_program if self._fuses() and tf.executing_eagerly() else self._apply_pairs)(pairs)
 
     def _apply_pairs(self, pairs):
@@ -516,7 +519,7 @@ class _Fused(_Accumulate):
         given = {self._var_key(v): (g, bool(self.weight_decay and self._use_weight_decay(v))) for g,v in zip(grads, variables)}
         groups = [(group, *zip(*(given[self._var_key(v)] for v in group.variables))) for group in self._plan.groups]
         large = [(v, *given[self._var_key(v)]) for v in variables if self._var_key(v) not in self._plan.place]
-        fused.step_all(self._plan.compiled, groups, [self._large(*x) for x in large], lambda dtype: cast_scalars(s, dtype),
+        fused.step_all(self._plan.compiled, groups, [self._large(*x) for x in large], cache(lambda dtype: cast_scalars(s, dtype)),
                        self.clipvalue, self.clipnorm, self.global_clipnorm, self.ema_momentum, self._overwrites_now())
         done = {self._var_key(v) for v,*_ in large}
         return [v for v in self._trainable_variables if self._var_key(v) not in done]
@@ -544,12 +547,12 @@ class _Replicas(_Program):
     "Where assignments are made."
     def _merged(self, fn, *args):
         "Call `fn` once for all replicas."
-        if tf is None or not tf.distribute.has_strategy(): return fn(*args)
+        if not has_strategy(): return fn(*args)
         tf.__internal__.distribute.interim.maybe_merge_call(lambda strategy, *args: fn(*args), tf.distribute.get_strategy(), *args)
 
     def _each(self, variable, fn, *args):
         "Call `fn` on each replica's copy of the variable."
-        if tf is None or not tf.distribute.has_strategy(): return fn(variable, *args)
+        if not has_strategy(): return fn(variable, *args)
         tf.distribute.get_strategy().extended.update(native(variable), fn, args, group=False)
 
 # %% ../nbs/05_optimizer.ipynb #b3d6e47e
@@ -634,7 +637,7 @@ class _Aggregation(_Gradients):
     "From the gradients of the replicas to one."
     def aggregate_gradients(self, grads_and_vars)->list: # (gradient, variable) pairs
         "Sum the gradients over the replicas of a `tf.distribute` strategy; override it for another aggregation."
-        if tf is None or not tf.distribute.has_strategy(): return list(grads_and_vars)
+        if not has_strategy(): return list(grads_and_vars)
         empty = lambda g: g is not None and not is_sparse(g) and 0 in tuple(g.shape)  # TensorFlow's collective operations crash on an empty tensor
         summed = iter(self._all_reduce_sum_gradients([(g, v) for g,v in grads_and_vars if not empty(g)]))
         return [(g, v) if empty(g) else next(summed) for g,v in grads_and_vars]
