@@ -485,7 +485,9 @@ def columns(lines:list, # Of equally many texts each
     widths = [max(map(len, column)) for column in zip(*lines)]
     return '\n'.join('  '.join([line[0].ljust(widths[0]), *(t.rjust(n) for t,n in zip(line[1:], widths[1:]))]).rstrip() for line in lines)
 
-def unique(values): return list(dict.fromkeys(values))
+def unique(values)->list:
+    "The values without repetition, in order."
+    return list(dict.fromkeys(values))
 
 # %% ../nbs/07_benchmark.ipynb #1c8d26de
 def step_table(results:dict)->str:

@@ -504,7 +504,9 @@ def add_run_options(p:argparse.ArgumentParser # Gets the options
 # %% ../nbs/06_compare.ipynb #32ceb53c
 class OneLineParser(argparse.ArgumentParser):
     "Reports wrong input in one line."
-    def error(self, message): self.exit(2, f'{self.prog}: error: {" ".join(message.split())} (see {self.prog} --help)\n')
+    def error(self, message):
+        "Write `message` to stderr, in one line, and exit with code 2."
+        self.exit(2, f'{self.prog}: error: {" ".join(message.split())} (see {self.prog} --help)\n')
 
 def make_parser()->argparse.ArgumentParser: # Knows all options
     "The options of `nadam-compare`."

@@ -674,7 +674,9 @@ class _Loops(_Aggregation):
                         grads_and_vars, # Iterable of (gradient, variable) pairs
                         skip_gradients_aggregation:bool=False # Are the gradients summed over replicas already?
                        )->None:
-        """Take one step. Raises `TypeError` for malformed pairs, `ValueError` for a gradient of the wrong shape, an unknown
+        """Take one step.
+
+        Raises `TypeError` for malformed pairs, `ValueError` for a gradient of the wrong shape, an unknown
         variable or no gradient at all, `RuntimeError` in a cross-replica context; after any of them nothing has changed."""
         if tf is not None and tf.distribute.in_cross_replica_context():
             raise RuntimeError('`apply_gradients` must be called in a replica context: inside `strategy.run`.')
@@ -714,7 +716,7 @@ class Nadam(_Moving):
         learning_rate=0.001, # Step size, >= 0; a number, a schedule, or a callable read at every step
         beta_1=0.9, # Decay of the first moment per step, and end of the momentum schedule; in [0, 1); may be a callable
         beta_2=0.999, # Decay of the second moment per step, in [0, 1); may be a callable
-        epsilon=1e-7, # "Epsilon hat" of Kingma and Ba: added outside the root; > 0
+        epsilon=1e-7, # Added to the root of the corrected second moment, outside it; > 0
         clipnorm:float=None, # Largest norm of each variable's gradient
         clipvalue:float=None, # Largest absolute value of a gradient's entries; goes with either norm
         global_clipnorm:float=None, # Largest norm of all gradients together

@@ -196,6 +196,7 @@ def clip_gradients(grads, # One float64 array (or None) per weight
 
 # %% ../nbs/00_reference.ipynb #44fb55b3
 class _NadamState:
+    "Settings and state of the reference."
     def __init__(self, weights, # Initial weights: arrays of any shapes, copied to float64
                  learning_rate=0.001, # Learning rate, number or function of the step
                  beta_1=0.9, # Decay of the first moment, in [0, 1), number or function of the step
