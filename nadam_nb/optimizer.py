@@ -705,7 +705,8 @@ class _Rate(_Overwriting):
         if callable(self._learning_rate) and not callable(value):
             raise TypeError('`learning_rate` cannot be set to a number: this optimizer was created with a schedule or callable, '
                             f'which decides. Received: learning_rate={value!r}')
-        if not (ops.is_tensor(value) and not hasattr(value, 'numpy')): value = CHECKS['learning_rate']('learning_rate', value)
+        traced = ops.is_tensor(value) and not hasattr(value, 'numpy') and getattr(value, 'shape', None) == ()
+        if not traced: value = CHECKS['learning_rate']('learning_rate', value)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
 
     lr = learning_rate
