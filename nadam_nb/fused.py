@@ -26,7 +26,7 @@ from .step import Scalars, decay_weights, nadam_step
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
     try:
-        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.))) == 2.
+        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True, autograph=False)(tf.constant(1.))) == 2.
     except (tf.errors.OpError, ValueError) as e:
         warnings.warn(f'XLA is not available, Nadam runs as a plain graph: {e}')
         return False

@@ -153,7 +153,7 @@ class _Settings(keras.optimizers.Optimizer):
                      'loss_scale_factor', 'gradient_accumulation_steps')
         super().__init__(**{name: args.pop(name) for name in for_keras})
         self._now = SimpleNamespace(rate=None, scalars=None)  # of the step under way
-        self._plan = SimpleNamespace(groups=[], place={}, programs={}, seen=set(), before=(None, ()))  # of the fused step: layout and compiled programs
+        self._plan = SimpleNamespace(groups=[], place={}, programs={}, seen=set(), before=(None, ()), last=None)  # of the fused step: layout, compiled programs, last arguments
         self._plan.wanted = args['fused'] or (args['fused'] is None and (args['jit_compile'] or not has_gpu()))
         args['jit_compile'] = args['jit_compile'] and self._xla_takes_effect()
         for name,value in args.items(): setattr(self, name, value)
@@ -465,8 +465,25 @@ class _Checked(_UpdateStep):
                 raise ValueError(f'Unknown variable {path(v)} of shape {tuple(v.shape)}: the optimizer was built for '
                                  f'{[path(u) for u in self._trainable_variables]}. Make a new optimizer for a new set of variables.')
 
+# %% ../nbs/05_optimizer.ipynb #5b0e93a1
+class _Remembered(_Checked):
+    "Checks that need not be repeated."
+    def _kinds(self, grads, variables):
+        "All that decides how dense eager gradients are checked; `None` for others."
+        if tf is None or variables is None or not (grads and tf.executing_eagerly()) or has_strategy(): return None
+        eager = type(tf.constant(0))
+        if all(g.__class__ is eager for g in grads): return [*map(id, variables)], [g.shape for g in grads], [g.dtype for g in grads]
+
+    def _pairs(self, grads, variables):
+        "The pairs, checked, unless a call like this one was."
+        kinds = self._kinds(grads, variables)
+        if kinds is not None and kinds == self._plan.last: return list(zip(grads, variables))
+        pairs = self._checked(grads, variables)
+        if self.built: self._plan.last = kinds  # then the variables live as long as the optimizer, and so do their ids
+        return pairs
+
 # %% ../nbs/05_optimizer.ipynb #00bebdd4
-class _Nonfinite(_Checked):
+class _Nonfinite(_Remembered):
     "What is done about a gradient that holds NaN or infinity."
     def _finite(self, grads, variables, checked):
         "With 'skip', whether all is finite; with 'raise', an error, or in a graph an assertion added to `checked`."
@@ -495,7 +512,7 @@ class _Apply(_Nonfinite):
               trainable_variables=None, # The variables; `None`: those the optimizer was built for
               skip_gradients_aggregation:bool=False): # Are the gradients summed over replicas already?
         "Take one step: the work behind `apply_gradients` and `fit`."
-        pairs = self._checked(list(grads), trainable_variables)
+        pairs = self._pairs(list(grads), trainable_variables)
         self.build(trainable_variables)
         if not skip_gradients_aggregation: pairs = self.aggregate_gradients(pairs)
         if tf is not None and tf.executing_eagerly() and not has_strategy(): self._note_given(pairs)
@@ -630,15 +647,22 @@ class _Program(_Fused):
     "The whole step as one function, for eager callers."
     def _call_program(self, pairs):
         variables = [v for _,v in pairs]
-        grads = [dense(g, v.shape, wide_dtype(v.dtype)) if is_sparse(g) else g for g,v in pairs]
+        grads = [dense(g, v.shape, wide_dtype(v.dtype)) if is_sparse(g) else tf.convert_to_tensor(g) for g,v in pairs]
         frozen = tuple(getattr(self, name) for name in CHECKS if name != 'learning_rate')
-        key = (tuple(map(id, variables)), frozen, frozenset(self._plan.seen), self._learning_rate if callable(self._learning_rate) else None)
-        if key not in self._plan.programs:
-            self._plan.programs[key] = tf.function(lambda grads: self._apply_pairs(list(zip(grads, variables))), autograph=False)
+        key = (tuple(map(id, variables)), tuple(g.dtype for g in grads), frozen, frozenset(self._plan.seen),
+               self._learning_rate if callable(self._learning_rate) else None)
+        if key not in self._plan.programs: self._plan.programs[key] = self._traced(grads, variables)
         try: self._plan.programs[key](grads)
         except tf.errors.InvalidArgumentError:  # an assertion says less than the check made eagerly
-            if self.nonfinite == 'raise': self._finite([dense(g, v.shape, wide_dtype(v.dtype)) / (self.loss_scale_factor or 1) for g,v in zip(grads, variables)], variables, [])
+            if self.nonfinite == 'raise': self._finite([ops.cast(g, wide_dtype(v.dtype)) / (self.loss_scale_factor or 1) for g,v in zip(grads, variables)], variables, [])
             raise
+
+    def _traced(self, grads, variables):
+        "The step as a function of the gradients alone."
+        step = tf.function(lambda grads: self._apply_pairs(list(zip(grads, variables))), autograph=False)
+        traced = step.get_concrete_function([tf.TensorSpec.from_tensor(g) for g in grads])
+        if has_gpu(): return traced
+        return lambda grads: tf.raw_ops.StatefulPartitionedCall(args=[*grads, *traced.captured_inputs], Tout=[], f=traced)
 
 # %% ../nbs/05_optimizer.ipynb #de1f1aef
 class _Replicas(_Program):
