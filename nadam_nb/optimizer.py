@@ -7,6 +7,7 @@ __all__ = ['tf', 'fused', 'CHECKS', 'SCALAR', 'as_written', 'refuse', 'number', 
            'has_strategy', 'fresh', 'native', 'path', 'check_pairs', 'slices_shape', 'check_gradient', 'Nadam']
 
 # %% ../nbs/05_optimizer.ipynb #f3ca6d5c
+import json
 import math
 import warnings
 from contextlib import nullcontext
@@ -262,16 +263,49 @@ class _Layout(_Slots):
 # %% ../nbs/05_optimizer.ipynb #9f3a02b5
 class _Saved(_Layout):
     "How the state is assigned and saved."
-    def _trackable_children(self, save_type='checkpoint', **kwargs):
-        "What TensorFlow saves: nothing for serving, the state for checkpoints."
-        return {} if save_type == 'savedmodel' else super()._trackable_children(save_type, **kwargs)
+    def _check_saved(self, shapes):
+        "Error if variables of these shapes are not the state of this optimizer, as it is built."
+        said = f'The saved state is not that of this optimizer, {self.name}, and nothing was loaded into it: '
+        if len(shapes) != len(self.variables): raise ValueError(f'{said}{len(self.variables)} variables are expected, {len(shapes)} were saved.')
+        for v,shape in zip(self.variables, shapes):
+            if tuple(shape) != tuple(v.shape): raise ValueError(f'{said}{path(v)} has shape {tuple(v.shape)}, {tuple(shape)} was saved.')
+
+    def load_own_variables(self, store):
+        "Load the state from a `.keras` or `.weights.h5` file: all of it, or an error and nothing."
+        if not self.built or len(store.keys()) == 0: return super().load_own_variables(store)  # warns
+        saved = [np.asarray(store[key]) for key in sorted(store.keys(), key=int)]
+        self._check_saved([value.shape for value in saved])
+        for v,value in zip(self.variables, saved): v.assign(value)
 
     def assign(self, variable, value):
         if fused is not None and isinstance(variable, fused.Slot): variable.assign(ops.cast(value, variable.dtype))
         else: super().assign(variable, value)
 
+# %% ../nbs/05_optimizer.ipynb #d90cbd5e
+class _Tracked(_Saved):
+    "How TensorFlow's checkpoints see the state."
+    def _header(self):
+        "What a checkpoint says of the state: the shapes of all variables."
+        if not hasattr(self._plan, 'header'): self._plan.header = fused.Header(
+            lambda: json.dumps([list(v.shape) for v in self.variables]),
+            lambda saved: self.built and self._check_saved(json.loads(saved)))
+        return self._plan.header
+
+    def _trackable_children(self, save_type='checkpoint', **kwargs):
+        "What TensorFlow saves: nothing for serving, the state for checkpoints, under names that no other optimizer uses."
+        if save_type == 'savedmodel': return {}
+        children = super()._trackable_children(save_type, **kwargs)
+        common = ('_iterations', '_learning_rate', '_variables')
+        return {'nadam_header': self._header(), **{f'nadam{k}' if k in common else k: v for k,v in children.items()}}
+
+    def _lookup_dependency(self, name, cached_dependencies=None):
+        "The part of the state that a checkpoint calls `name`."
+        if name == '_iterations' and cached_dependencies is not None:  # while restoring
+            raise ValueError('The checkpoint holds the state of another optimizer than nadam_nb.Nadam; nothing was restored.')
+        return super()._lookup_dependency(name, cached_dependencies)
+
 # %% ../nbs/05_optimizer.ipynb #2df70f85
-class _Built(_Saved):
+class _Built(_Tracked):
     "Creation of the state, and the step counter."
     def build(self, var_list):
         "Create the state for the variables `var_list`; a second call does nothing."
