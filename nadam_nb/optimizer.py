@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['tf', 'fused', 'CHECKS', 'SCALAR', 'as_written', 'refuse', 'number', 'flag', 'count', 'text', 'translate', 'has_gpu',
-           'has_strategy', 'fresh', 'native', 'path', 'check_pairs', 'slices_shape', 'check_gradient', 'Nadam']
+           'has_strategy', 'has_servers', 'fresh', 'native', 'path', 'check_pairs', 'slices_shape', 'check_gradient',
+           'Nadam']
 
 # %% ../nbs/05_optimizer.ipynb #f3ca6d5c
 import json
@@ -121,6 +122,10 @@ def has_gpu()->bool:
 def has_strategy()->bool:
     "Whether a `tf.distribute` strategy is in force."
     return tf is not None and tf.distribute.has_strategy()
+
+def has_servers()->bool:
+    "Whether that strategy has parameter servers, on which workers step at the same time."
+    return has_strategy() and isinstance(tf.distribute.get_strategy(), tf.distribute.experimental.ParameterServerStrategy)
 
 # %% ../nbs/05_optimizer.ipynb #78e173fb
 class _Settings(keras.optimizers.Optimizer):
@@ -363,11 +368,13 @@ class _UpdateStep(_Step):
         if self._now.scalars is None: gradient = self._checked_alone(gradient, variable)
         s = self._now.scalars if learning_rate is self._now.rate and self._now.scalars else self._scalars(learning_rate)
         i, dtype = self._get_variable_index(variable), wide_dtype(variable.dtype)
-        w, s = ops.cast(native(variable), dtype), cast_scalars(s, dtype)
-        if self.weight_decay and self._use_weight_decay(variable): w = decay_weights(w, s)
+        old, s = ops.cast(native(variable), dtype), cast_scalars(s, dtype)
+        w = decay_weights(old, s) if self.weight_decay and self._use_weight_decay(variable) else old
         slots = self._momentums[i], self._velocities[i]
-        new = nadam_step(w, *map(native, slots), dense(gradient, variable.shape, dtype), s)
-        for slot,value in zip((variable, *slots), new): self.assign(slot, value)
+        w, *new = nadam_step(w, *map(native, slots), dense(gradient, variable.shape, dtype), s)
+        if has_servers(): self.assign_add(variable, w - old)  # another worker may have stepped since
+        else: self.assign(variable, w)
+        for slot,value in zip(slots, new): self.assign(slot, value)
 
 # %% ../nbs/05_optimizer.ipynb #4c6526d1
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
@@ -462,7 +469,7 @@ class _Apply(_Checked):
         if self.loss_scale_factor is not None: grads = [g / self.loss_scale_factor for g in grads]
         with tf.control_dependencies(checked) if checked else nullcontext():
             if grads: self._take_step(grads, variables)
-            self._iterations.assign_add(1)
+            (self._iterations if tf is None else native(self._iterations)).assign_add(1)  # one operation: workers may count at the same time
 
 # %% ../nbs/05_optimizer.ipynb #1bca16a7
 class _TakeStep(_Apply):
