@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['tf', 'fused', 'CHECKS', 'SCALAR', 'as_written', 'refuse', 'dtype_among', 'number', 'flag', 'count', 'text', 'choice',
-           'translate', 'has_gpu', 'has_strategy', 'current', 'schedule_from', 'fresh', 'native', 'path', 'check_pairs',
-           'slices_shape', 'check_gradient', 'Nadam']
+           'translate', 'has_gpu', 'has_strategy', 'has_servers', 'current', 'schedule_from', 'fresh', 'native', 'path',
+           'check_pairs', 'slices_shape', 'check_gradient', 'Nadam']
 
 # %% ../nbs/05_optimizer.ipynb #f3ca6d5c
+import json
 import math
 import warnings
 from contextlib import nullcontext
@@ -138,6 +139,10 @@ def has_gpu()->bool:
 def has_strategy()->bool:
     "Whether a `tf.distribute` strategy is in force."
     return tf is not None and tf.distribute.has_strategy()
+
+def has_servers()->bool:
+    "Whether that strategy has parameter servers, on which workers step at the same time."
+    return has_strategy() and isinstance(tf.distribute.get_strategy(), tf.distribute.experimental.ParameterServerStrategy)
 
 # %% ../nbs/05_optimizer.ipynb #78e173fb
 class _Settings(keras.optimizers.Optimizer):
@@ -301,32 +306,62 @@ class _Layout(_Slots):
 
 # %% ../nbs/05_optimizer.ipynb #9f3a02b5
 class _Saved(_Layout):
-    "How the state is assigned and saved."
-    def _trackable_children(self, save_type='checkpoint', **kwargs):
-        "What TensorFlow saves: nothing for serving, the state for checkpoints."
-        return {} if save_type == 'savedmodel' else super()._trackable_children(save_type, **kwargs)
+    "How the state is assigned and loaded."
+    def _check_saved(self, shapes, name='checkpoint'):
+        "Error if values of these shapes are not the state of this optimizer, as it is built."
+        if len(shapes) != len(self.variables):
+            refuse(name, f'{len(shapes)} values', f'the state of an optimizer with the {len(self.variables)} variables {[path(v) for v in self.variables]}')
+        for v,shape in zip(self.variables, shapes):
+            if tuple(shape) != tuple(v.shape): refuse(name, f'shape {tuple(shape)}', f'{standardize_dtype(v.dtype)} of shape {tuple(v.shape)} for {path(v)}')
+
+    def _check_stored(self, store):
+        "Error if `store` holds something else than the state of this optimizer."
+        keys = [str(i) for i in range(len(store.keys()))]
+        if set(keys) != set(store.keys()): refuse('store', sorted(store.keys()), f'a state, with the keys {keys}')
+        try: saved = [store[k] if hasattr(store[k], 'dtype') else np.asarray(store[k]) for k in keys]
+        except (TypeError, ValueError): refuse('store', dict(store), 'arrays of numbers')
+        self._check_saved([x.shape for x in saved], 'store')
+        for v,x in zip(self.variables, saved):
+            if not dtype_among(x, _REAL[:2] if dtype_among(v, _REAL[:2]) else _REAL):
+                refuse('store', str(x.dtype), f'{standardize_dtype(v.dtype)} of shape {tuple(v.shape)} for {path(v)}')
+
+# %% ../nbs/05_optimizer.ipynb #6b1f0c2d
+class _Loaded(_Saved):
+    "How the state of a `.keras` or `.weights.h5` file is taken over."
+    def load_own_variables(self, store):
+        "Take over the state that `store` holds; if it does not fit, an error, and nothing changes."
+        if self.built and len(store.keys()): self._check_stored(store)  # of an empty one, Keras warns
+        super().load_own_variables(store)
 
     def assign(self, variable, value):
         if fused is not None and isinstance(variable, fused.Slot): variable.assign(ops.cast(value, variable.dtype))
         else: super().assign(variable, value)
 
-    def load_own_variables(self, store):
-        "Take over the state that `store` holds; if it does not fit, an error, and nothing changes."
-        if self.built: self._check_stored(store)
-        super().load_own_variables(store)
+# %% ../nbs/05_optimizer.ipynb #d90cbd5e
+class _Tracked(_Loaded):
+    "How TensorFlow's checkpoints see the state."
+    def _header(self):
+        "What a checkpoint says of the state: the shapes of all variables."
+        if not hasattr(self._plan, 'header'): self._plan.header = fused.Header(
+            lambda: json.dumps([list(v.shape) for v in self.variables]),
+            lambda saved: self.built and self._check_saved(json.loads(saved)))
+        return self._plan.header
 
-    def _check_stored(self, store):
-        "Error for a stored value that its variable cannot take."
-        if (found := set(store.keys())) != set(map(str, range(len(self.variables)))):
-            refuse('store', sorted(found), f'the state of an optimizer with the {len(self.variables)} variables {[path(v) for v in self.variables]}')
-        for i,v in enumerate(self.variables):
-            try: x = store[str(i)] if hasattr(store[str(i)], 'shape') else np.asarray(store[str(i)])
-            except (TypeError, ValueError): refuse('store', store[str(i)], f'an array for {path(v)}')
-            if tuple(x.shape) != tuple(v.shape) or not dtype_among(x, _REAL[:2] if dtype_among(v, _REAL[:2]) else _REAL):
-                refuse('store', f'{x.dtype} of shape {tuple(x.shape)}', f'{standardize_dtype(v.dtype)} of shape {tuple(v.shape)} for {path(v)}')
+    def _trackable_children(self, save_type='checkpoint', **kwargs):
+        "What TensorFlow saves: nothing for serving, the state for checkpoints, under names that no other optimizer uses."
+        if save_type == 'savedmodel': return {}
+        children = super()._trackable_children(save_type, **kwargs)
+        common = ('_iterations', '_learning_rate', '_variables')
+        return {'nadam_header': self._header(), **{f'nadam{k}' if k in common else k: v for k,v in children.items()}}
+
+    def _lookup_dependency(self, name, cached_dependencies=None):
+        "The part of the state that a checkpoint calls `name`."
+        if name == '_iterations' and cached_dependencies is not None:  # while restoring
+            raise ValueError('The checkpoint holds the state of another optimizer than nadam_nb.Nadam; nothing was restored.')
+        return super()._lookup_dependency(name, cached_dependencies)
 
 # %% ../nbs/05_optimizer.ipynb #2df70f85
-class _Built(_Saved):
+class _Built(_Tracked):
     "Creation of the state, and the step counter."
     skipped_steps = None # With `nonfinite='skip'`, once built: a variable, the number of steps that were left out
 
@@ -388,11 +423,13 @@ class _UpdateStep(_Step):
         if self._now.scalars is None: gradient = self._checked_alone(gradient, variable)
         s = self._now.scalars if learning_rate is self._now.rate and self._now.scalars else self._scalars(learning_rate)
         i, dtype = self._get_variable_index(variable), wide_dtype(variable.dtype)
-        w, s = ops.cast(native(variable), dtype), cast_scalars(s, dtype)
-        if self.weight_decay and self._use_weight_decay(variable): w = decay_weights(w, s)
+        old, s = ops.cast(native(variable), dtype), cast_scalars(s, dtype)
+        w = decay_weights(old, s) if self.weight_decay and self._use_weight_decay(variable) else old
         slots = self._momentums[i], self._velocities[i]
-        new = nadam_step(w, *map(native, slots), dense(gradient, variable.shape, dtype), s)
-        for slot,value in zip((variable, *slots), new): self.assign(slot, value)
+        w, *new = nadam_step(w, *map(native, slots), dense(gradient, variable.shape, dtype), s)
+        if has_servers(): self.assign_add(variable, w - old)  # another worker may have stepped since
+        else: self.assign(variable, w)
+        for slot,value in zip(slots, new): self.assign(slot, value)
 
 # %% ../nbs/05_optimizer.ipynb #4c6526d1
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
@@ -527,7 +564,8 @@ class _Apply(_Nonfinite):
         finite = self._finite(grads, variables, checked)
         with tf.control_dependencies(checked) if checked else nullcontext():
             if grads: self._take_step(grads, variables, finite)
-            self._iterations.assign_add(1 if finite is None else ops.cast(finite, self._iterations.dtype))
+            count = self._iterations if tf is None else native(self._iterations)  # one operation: workers may count at the same time
+            count.assign_add(1 if finite is None else ops.cast(finite, self._iterations.dtype))
             if finite is not None: self.skipped_steps.assign_add(ops.cast(ops.logical_not(finite), self.skipped_steps.dtype))
 
 # %% ../nbs/05_optimizer.ipynb #1bca16a7
