@@ -330,7 +330,7 @@ class _Loaded(_Saved):
     "How the state of a `.keras` or `.weights.h5` file is taken over."
     def load_own_variables(self, store):
         "Take over the state that `store` holds; if it does not fit, an error, and nothing changes."
-        if self.built and len(store.keys()): self._check_stored(store)  # of an empty one, Keras warns
+        if self.built and len(store.keys()) > 2: self._check_stored(store)  # with two at most, one that was never built: Keras warns
         super().load_own_variables(store)
 
     def assign(self, variable, value):
