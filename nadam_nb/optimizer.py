@@ -277,7 +277,7 @@ class _Saved(_Layout):
 
     def load_own_variables(self, store):
         "Load the state from a `.keras` or `.weights.h5` file: all of it, or an error and nothing."
-        if not self.built or len(store.keys()) == 0: return super().load_own_variables(store)  # warns
+        if not self.built or len(store.keys()) <= 2: return super().load_own_variables(store)  # warns: one that is not built has two variables
         saved = [np.asarray(store[key]) for key in sorted(store.keys(), key=int)]
         self._check_saved([value.shape for value in saved])
         for v,value in zip(self.variables, saved): v.assign(value)
@@ -293,7 +293,7 @@ class _Tracked(_Saved):
         "What a checkpoint says of the state: the shapes of all variables."
         if not hasattr(self._plan, 'header'): self._plan.header = fused.Header(
             lambda: json.dumps([list(v.shape) for v in self.variables]),
-            lambda saved: self.built and self._check_saved(json.loads(saved)))
+            lambda saved: self.built and len(saved := json.loads(saved)) > 2 and self._check_saved(saved))
         return self._plan.header
 
     def _trackable_children(self, save_type='checkpoint', **kwargs):
