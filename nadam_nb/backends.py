@@ -133,15 +133,15 @@ def fetched(s:Scalars # Of a step: numbers and 0-d torch tensors of one dtype
     values = iter(torch.stack([x for x in s if torch.is_tensor(x)]).tolist())
     return Scalars(*(next(values) if torch.is_tensor(x) else float(x) for x in s))
 
-# %% ../nbs/04a_backends.ipynb #68f704fd
+# %% ../nbs/04a_backends.ipynb #83e25bfe
 class Torch(Backend):
-    "PyTorch: in place, without a record for the backward pass."
+    "PyTorch: in place, without a record for the backward pass, left alone by `torch.compile`."
     moves_lists = True
     @property
     def scalar(self): return 'float32' if 'mps' in str(ops.zeros(()).device) else 'float64'  # Apple's GPUs have no float64
     def entry(self, f):
         import torch
-        return torch.no_grad()(f)
+        return torch.compiler.disable(torch.no_grad()(f))
 
     def step_lists(self, rows, # (weights, first moment, second moment, gradient) quadruples of torch tensors
                    decays, # Does weight decay apply? One flag per row
