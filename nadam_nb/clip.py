@@ -16,7 +16,9 @@ def clip_value(g, # Gradient, any shape
                limit # Largest absolute value allowed, above 0
               ): # Gradient with every entry in [-limit, limit], same shape and dtype
     "Clip by value."
-    return namespace(g).clip(g, -limit, limit)
+    xp = namespace(g)
+    top = limit * xp.ones((), g.dtype)  # a bare number would pass through float32 on PyTorch
+    return xp.clip(g, -top, top)
 
 # %% ../nbs/02_clip.ipynb #add880d0
 def norm(g # Tensor, any shape; may be empty
@@ -32,7 +34,8 @@ def shrink(length, # Norm, a scalar
            limit # Largest norm allowed, above 0
           ): # Factor in (0, 1]: 1 up to the limit, then limit/length
     "Factor that brings a norm down to `limit`."
-    return limit / namespace(length).maximum(length, limit)
+    xp = namespace(length)
+    return limit / xp.where(length <= limit, limit*xp.ones_like(length), length)  # `ops.maximum` is float32 on PyTorch
 
 # %% ../nbs/02_clip.ipynb #773fed6b
 def clip_norm(g, # Gradient of one variable, any shape
@@ -46,7 +49,8 @@ def global_norm(gs # Gradients, a list of tensors of any shapes and dtypes
                ): # Euclidean norm of all entries of all of them, a scalar of the widest dtype among them
     "Euclidean norm of a list of gradients."
     norms = [norm(g) for g in gs]
-    dtype = result_type(*(standardize_dtype(n.dtype) for n in norms))
+    dtypes = {standardize_dtype(n.dtype) for n in norms}
+    dtype = 'float64' if 'float64' in dtypes else result_type(*dtypes)  # on PyTorch Keras promotes float64 to float32
     return norm(namespace(norms[0]).stack([cast(n, dtype) for n in norms]))
 
 # %% ../nbs/02_clip.ipynb #ff328fe9
