@@ -433,7 +433,7 @@ def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
     expected = 'an iterable of (gradient, variable) pairs'
-    if hasattr(grads_and_vars, 'shape') or not hasattr(grads_and_vars, '__iter__'): refuse('grads_and_vars', grads_and_vars, expected, TypeError)
+    if isinstance(grads_and_vars, type) or hasattr(grads_and_vars, 'shape') or not hasattr(grads_and_vars, '__iter__'): refuse('grads_and_vars', grads_and_vars, expected, TypeError)
     pairs = list(grads_and_vars)
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable) or hasattr(pair[1], 'assign')):

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-NUMBER = re.compile(r'-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?')  # in a cell marked volatile, only the text around them must agree
+NUMBER = re.compile(r'[+-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?')  # in a cell marked volatile, only the text around them must agree
 
 
 def outputs(cell):
