@@ -170,7 +170,7 @@ def save_results(results:dict, # Numbers, strings, lists and dictionaries
 
 # %% ../nbs/06_compare.ipynb #9fd6d7a6
 def read_results(path:Path # File that save_results wrote, or where there is none yet
-                )->dict: # With `versions`, `settings` and `runs`
+                )->dict: # With versions, settings and runs
     "The results of earlier comparisons."
     if not path.exists(): return dict(versions={}, settings={}, runs=[])
     try:
@@ -336,7 +336,7 @@ task_name = checked(str, TASKS.__contains__, f'one of {", ".join(TASKS)}')
 optimizer_name = checked(str, OPTIMIZERS.__contains__, f'one of {", ".join(OPTIMIZERS)}')
 
 # %% ../nbs/06_compare.ipynb #43c4d7ea
-def defaults(field:str, # Of a `Recipe`
+def defaults(field:str, # Of a Recipe
              nothing:str='all' # Stands for `None`
             )->str: # Such as "classifier 15, autoencoder 3"
     "What each task does unless it is told otherwise."
@@ -454,7 +454,7 @@ def make_folder(path:Path # Folder to make, unless it exists
     try: path.mkdir(parents=True, exist_ok=True); probe.touch(); probe.unlink()
     except OSError as e: raise ValueError(f'--out: expected a folder to write to, received {path} ({e.strerror})') from e
 
-def check_versions(results:dict, # Of earlier comparisons, or empty; gets `versions`
+def check_versions(results:dict, # Of earlier comparisons, or empty; gets versions
                    now:dict # From versions
                   )->None:
     "See that all runs come from the same software and machine."
@@ -491,7 +491,7 @@ def run_all(args:argparse.Namespace, # From make_parser
 
 # %% ../nbs/06_compare.ipynb #6c079b33
 def read_input(args:argparse.Namespace # From make_parser; gets the defaults of its task
-              )->tuple: # The `Task`, and the results of earlier comparisons
+              )->tuple: # The Task, and the results of earlier comparisons
     "Load the data, and make the folder for the results or read what is in it."
     recipe = TASKS[args.task]
     args.epochs,args.batch_size = args.epochs or recipe.epochs,args.batch_size or recipe.batch_size

@@ -94,9 +94,13 @@ class Header(tf.train.experimental.PythonState):
                  check): # Takes the text of a checkpoint; raises an error if that must not be restored
         self._write, self._check = write, check
 
-    def serialize(self): return self._write()
+    def serialize(self):
+        "What TensorFlow writes."
+        return self._write()
 
-    def deserialize(self, string_value): self._check(bytes(string_value).decode())
+    def deserialize(self, string_value):
+        "Called with what TensorFlow read, before anything is restored."
+        self._check(bytes(string_value).decode())
 
 # %% ../nbs/04_fused.ipynb #0e770716
 class Group:
