@@ -375,6 +375,9 @@ class _Built(_Tracked):
             for average,v in zip(self._model_variables_moving_average if self.use_ema else (), var_list):
                 if average is not None: self.assign(average, ops.copy(ops.cast(v, average.dtype)))
 
+# %% ../nbs/05_optimizer.ipynb #463e1536
+class _Counted(_Built):
+    "The step counter."
     @property
     def iterations(self):
         "Number of steps taken; may be set before the first one."
@@ -387,7 +390,7 @@ class _Built(_Tracked):
         self._iterations.assign(int(value) * (self.gradient_accumulation_steps or 1))  # which counts calls
 
 # %% ../nbs/05_optimizer.ipynb #05f68e75
-class _Step(_Built):
+class _Step(_Counted):
     "The scalars of a step."
     def _read(self, name):
         "Hyperparameter `name` as it is now."
@@ -552,6 +555,9 @@ class _Apply(_Nonfinite):
         if here.eager() and not has_strategy(): self._note_given(pairs)
         (self._call_program if self._fuses() and here.eager() else self._apply_pairs)(pairs)
 
+# %% ../nbs/05_optimizer.ipynb #3831d0d9
+class _ApplyPairs(_Apply):
+    "A step on checked pairs."
     def _apply_pairs(self, pairs):
         "Everything from unscaling to counting, for checked and aggregated pairs."
         sparse, variables = self._overwrite_variables_directly_with_gradients(*zip(*pairs))
@@ -566,7 +572,7 @@ class _Apply(_Nonfinite):
             if finite is not None: self.skipped_steps.assign_add(ops.cast(ops.logical_not(finite), self.skipped_steps.dtype))
 
 # %% ../nbs/05_optimizer.ipynb #1bca16a7
-class _TakeStep(_Apply):
+class _TakeStep(_ApplyPairs):
     "From gradients to assignments."
     def _take_step(self, grads, variables, finite=None):
         "Compute, then assign."
