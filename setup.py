@@ -17,7 +17,7 @@ setup(
     long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['nadam_nb', 'nadam_nb.*']), package_data={'nadam_nb': ['py.typed']},
-    py_modules=cfg.get('py_modules', '').split(),
+    py_modules=[path.stem for path in Path(__file__).parent.glob('nadam_nb_*.py')],  # where the commands start
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
     extras_require={key.removesuffix('_requirements'): cfg[key].split() for key in cfg if key.endswith('_requirements')},
