@@ -2,6 +2,8 @@
 import json, os, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
+import pypandoc
+
 TOOLS = Path(__file__).resolve().parent
 PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 HOME = r'''Adam [@kingma2015] and `double`. See [the page](tutorials/01_page.ipynb#there), inline $\beta_1$ and
@@ -68,6 +70,13 @@ def run(*command, cwd, fails=None):
     assert (done.returncode != 0) == bool(fails) and re.search(fails or '', said), f'{command}: exit {done.returncode}, wanted {fails!r}\n{said}'
     return said
 
+def quarto_filter(fmt, text):
+    "What site.lua makes of a page within Quarto, whose names for the project and the page are set here."
+    wrapper = root/'quarto.lua'
+    wrapper.write_text("quarto = {doc = {input_file = '/p/_proc/use/01_page.ipynb'}, project = {directory = '/p/_proc'}}\n"
+                       f"return dofile '{root}/nbs/site.lua'")
+    return subprocess.run([pypandoc.get_pandoc_path(), '-t', fmt, f'--lua-filter={wrapper}'], input=text, capture_output=True, text=True, check=True).stdout
+
 def build():
     shutil.rmtree(root/'_proc', ignore_errors=True)
     (root/'README.md').unlink(missing_ok=True)
@@ -88,6 +97,11 @@ with tempfile.TemporaryDirectory() as folder:
     for part in ('https://nadam-nb.github.io/demo/tutorials/page.html#there', '![One dot](https://raw.githubusercontent.com/nadam-nb/demo/main/index_files/figure-commonmark/fig-dot-output-1.png)', r'\sqrt{v_t}', '> [!TIP]'):
         assert part in readme, f'{part} is missing from README.md'
     run('site-check', cwd=root)
+    page_link, figure = '[x](../lab/02a_b.ipynb#c)', '![](index_files/figure-commonmark/cell-2-output-1.png){fig-alt="A dot"}'
+    assert 'colab.research.google.com/github/nadam-nb/demo/blob/main/nbs/use/01_page.ipynb' in quarto_filter('html', page_link)
+    assert '02a_b.ipynb' in quarto_filter('html', page_link) and 'LNone' not in quarto_filter('html', '[source](https://x.org/a.py#LNone)')
+    assert quarto_filter('gfm', figure).strip() == '![A dot](https://raw.githubusercontent.com/nadam-nb/demo/main/index_files/figure-commonmark/cell-2-output-1.png)'
+    assert quarto_filter('gfm', '[x](lab/02a_b.ipynb#c)').strip() == '[x](https://nadam-nb.github.io/demo/lab/b.html#c)'
 
     proc = root/'_proc'
     source = (proc/'index.ipynb').read_text()
