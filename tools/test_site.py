@@ -41,7 +41,7 @@ NOTEBOOKS = {
     'index': ['# Demo\n> A demo', HOME, ('#| label: fig-dot\n#| fig-cap: "A dot."\n#| fig-alt: One dot\n#| code-fold: true\nplot()', FIGURE), ('#| echo: false\nprint(1)', STREAM)],
     '00_core': ['# Core\n> The function', ('#| default_exp core',), ('#| export\ndef double(x): # Twice `x`\n    "Return $2x$."\n    return 2*x',)],
     'tutorials/01_page': ['# A page\n> Below', '## There\n\nBack to [home](../index.ipynb), by `double`.']}
-FILES = {'settings.ini': (TOOLS.parent/'settings.ini').read_text().replace('nadam_nb', 'demo').replace('custom_sidebar = True', 'custom_sidebar = False'), 'demo/__init__.py': '', 'demo.egg-info/PKG-INFO': 'Name: demo\nVersion: 0.1\n',
+FILES = {'settings.ini': re.sub('(?m)^version = .*', 'version = 0.1.0', (TOOLS.parent/'settings.ini').read_text()).replace('nadam_nb', 'demo').replace('custom_sidebar = True', 'custom_sidebar = False'), 'demo/__init__.py': '', 'demo.egg-info/PKG-INFO': 'Name: demo\nVersion: 0.1\n',
          'demo.egg-info/entry_points.txt': '[nbdev]\ndemo = demo._modidx:d\n',
          'nadam_nb/__init__.py': ''}  # hides the real package, whose import takes seconds
 
@@ -56,7 +56,7 @@ def write_project():
     for name, text in FILES.items():
         (root/name).parent.mkdir(parents=True, exist_ok=True)
         (root/name).write_text(text)
-    yml = (TOOLS.parent/'_quarto.yml').read_text().replace('nadam_nb', 'demo')
+    yml = re.sub(r'text: "[\d.]+"', 'text: "0.1.0"', (TOOLS.parent/'_quarto.yml').read_text()).replace('nadam_nb', 'demo')
     (root/'nbs/_quarto.yml').write_text(yml)
     for name in 'references.bib', 'styles.css', 'theme.scss', 'favicon.svg', '404.ipynb': shutil.copy(TOOLS.parent/'nbs'/name, root/'nbs')
     (root/'nbs/site.lua').write_text((TOOLS.parent/'nbs/site.lua').read_text().replace('nadam_nb', 'demo'))
@@ -111,10 +111,10 @@ with tempfile.TemporaryDirectory() as folder:
         run('quarto', 'render', '--no-cache', cwd=proc, fails=f'index.ipynb: (?s:.)*{message}')
     run('quarto', 'preview', cwd=proc, fails='only the calls')
 
-    page.write_text(home.replace('<h1>', ''.join(CHECK) + '<h1>'))
+    page.write_text(home.replace('<h1>', ''.join(CHECK) + '<h1>').replace('>0.1.0<', '><'))
     core = root/'_docs/core.html'
     core.write_text(core.read_text().replace('id="double"', ''))
-    said = run('site-check', cwd=root, fails='core.html: no anchor #double')
+    said = run('site-check', cwd=root, fails='(?s)core.html: no anchor #double.*index.html: does not show the version 0.1.0')
     for planted, message in CHECK.items(): assert re.search(f'index.html: {message}', said), f'{planted} passed:\n{said}'
 
     build()
@@ -130,4 +130,4 @@ with tempfile.TemporaryDirectory() as folder:
     run('site-check', cwd=root)  # what is Quarto's own is let pass, and nothing else
     page.write_text(home.replace('<h1>', own + '<img src="https://example.org/x.png"><i id="double"></i><i id="double"></i><h1>'))
     for message in 'loaded from another host: https://example.org', 'id used 2 times: double': run('site-check', cwd=root, fails=f'index.html: {message}')
-print(f'{len(changes) + len(CHECK) + 7} planted faults found, two builds equal')
+print(f'{len(changes) + len(CHECK) + 8} planted faults found, two builds equal')
