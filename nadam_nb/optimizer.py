@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FIXED', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_variable', 'rate_config', 'is_floating', 'label',
-           'engine_for', 'make_state', 'new_slot', 'make_scalars', 'own_variables', 'first_averages', 'begin_averages',
-           'start_average', 'set_counter', 'prepared', 'accumulated', 'step_values', 'make_policy', 'make_row',
-           'make_rows', 'step_others', 'constrain', 'assign', 'assign_copy', 'count', 'call_program', 'gradients_of',
-           'summed', 'state_lists', 'take_over', 'mark_given', 'Optimizer', 'Nadam']
+           'engine_for', 'make_state', 'new_slot', 'make_scalars', 'make_rows_state', 'own_variables', 'first_averages',
+           'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'step_values', 'make_policy',
+           'make_row', 'multiplier_of', 'make_rows', 'step_others', 'constrain', 'assign', 'assign_copy', 'count',
+           'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'mark_given', 'Optimizer', 'Nadam']
 
 # %% ../nbs/inside/10_optimizer.ipynb #600f269b
 import re
@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/10_optimizer.ipynb #9690c3dd
+# %% ../nbs/inside/10_optimizer.ipynb #22c57494
 from . import private
 from .arguments import CHECKS, DEFAULTS, NADAM_CHECKS, REAL, checked, current, dtype_among, number, refuse, schedule_from
 from .backends import SCALAR, choose, here, native, path
@@ -27,12 +27,13 @@ from .ema import overwrites
 from .engines.lists import Lists, nadam_lists
 from .engines.one_by_one import OneByOne, Policy, Row, step_row
 from .engines.replicas import check_build, check_step, replica_engine
-from .gradients import Accumulator, Checker, check_gradient, check_pairs, dense, finite, sparse_kind
+from .gradients import Accumulator, Checker, check_gradient, check_pairs, dense, finite, named, sparse_kind, values_of, with_values
+from .rounding import key_of
 from .rule import cast, nadam_rule, step_scalars, wide_dtype
 from .saving import check_checkpoint, exported, load
 
-# %% ../nbs/inside/10_optimizer.ipynb #280a0eb5
-FIXED = 'use_ema', 'gradient_accumulation_steps', 'fused'
+# %% ../nbs/inside/10_optimizer.ipynb #444239c6
+FIXED = 'use_ema', 'gradient_accumulation_steps', 'fused', 'sparse_update', 'state_dtype'
 
 def setting(optimizer, name:str, value):
     "A setting as it is kept; an error if it cannot be changed to this value."
@@ -85,7 +86,7 @@ def rate_config(optimizer):
     if isinstance(rate, LearningRateSchedule): return keras.optimizers.schedules.serialize(rate)
     return current(optimizer.checks, 'learning_rate', rate) if callable(rate) else float(ops.convert_to_numpy(rate))
 
-# %% ../nbs/inside/10_optimizer.ipynb #bf763456
+# %% ../nbs/inside/10_optimizer.ipynb #5bdc8608
 def is_floating(variable)->bool:
     "Whether a variable can be trained."
     return dtype_among(variable, REAL[2:])
@@ -98,21 +99,21 @@ def engine_for(optimizer):
     "The engine that steps the variables of an optimizer: chosen once, when its state is made."
     update = None if type(optimizer).update_step is Optimizer.update_step else optimizer.update_step
     if optimizer._home is not None: return replica_engine(optimizer._home, update)
-    wanted = optimizer.fused if optimizer.fused is not None else optimizer.jit_compile or not here.has_gpu()
+    wanted, lazy = optimizer.fused if optimizer.fused is not None else optimizer.jit_compile or not here.has_gpu(), optimizer.sparse_update == 'lazy'
     if update is None and wanted and keras.backend.backend() == 'tensorflow':
         from nadam_nb.engines.fused import Fused
-        return Fused()
-    if update is None and wanted and keras.backend.backend() == 'torch' and optimizer.list_rule: return Lists(optimizer.list_rule)
+        return Fused(lazy)
+    if update is None and wanted and keras.backend.backend() == 'torch' and optimizer.list_rule and not lazy: return Lists(optimizer.list_rule)
     return OneByOne(update)
 
-# %% ../nbs/inside/10_optimizer.ipynb #5ae05c34
+# %% ../nbs/inside/10_optimizer.ipynb #edd51686
 def make_state(optimizer, variables:list)->None:
     "Create the slots and scalars of an optimizer, in Keras's order; what is ours alone comes last."
     floating = [is_floating(v) for v in variables]
     trained = [v for v,yes in zip(variables, floating) if yes]
     stepped = [not optimizer._overwrite_variable_with_gradient(v) for v in trained]
     engine = optimizer._engine = engine_for(optimizer)
-    engine.lay_out([v for v,yes in zip(trained, stepped) if yes and getattr(v, 'trainable', True)], len(optimizer.slots))
+    engine.lay_out([v for v,yes in zip(trained, stepped) if yes and getattr(v, 'trainable', True)], len(optimizer.slots), optimizer.state_dtype)
     slots = [[new_slot(optimizer, v, k, name) if yes else None for k,name in enumerate(optimizer.slots)] for v,yes in zip(trained, stepped)]
     lists = {attribute: [x[k] for x in slots] for k,attribute in enumerate(optimizer.slots.values())}
     for attribute in ('_model_variables_moving_average', '_accumulated_gradients'):
@@ -127,9 +128,10 @@ def make_state(optimizer, variables:list)->None:
 def new_slot(optimizer, variable, k, name):
     "The `k`-th slot of a variable, made by the engine or by the optimizer."
     slot = optimizer._engine.slot(variable, k, label(variable, name))
-    if slot is None: return optimizer.add_variable_from_reference(variable, name)
-    optimizer._track_variable(slot)
-    return slot
+    if slot is not None: optimizer._track_variable(slot); return slot
+    with here.beside(variable):
+        return optimizer.add_variable(variable.shape, optimizer.state_dtype or wide_dtype(variable.dtype), name=label(variable, name),
+                                      layout=getattr(variable, '_layout', None))
 
 def make_scalars(optimizer, dtype):
     "What a rule carries from step to step, and what is ours alone."
@@ -140,10 +142,21 @@ def make_scalars(optimizer, dtype):
     if optimizer.gradient_accumulation_steps:
         given = add((len(optimizer._trainable_variables),), 'uint8', name='gradient_given')
         optimizer._accumulator = Accumulator(optimizer.gradient_accumulation_steps, list(optimizer._accumulated_gradients), given)
+    if optimizer.sparse_update == 'lazy': make_rows_state(optimizer)
+
+def make_rows_state(optimizer):
+    "For lazy steps: the number of steps of each row of each variable, and what the rule carries from step to step."
+    kinds = {'_row_counts': ('int32', 'zeros', 'row_counts')}
+    for name,first in optimizer.carried.items():
+        kinds[f'_row{name}'] = (None, lambda shape, dtype, first=first: ops.full(shape, first, dtype), f'row{name}')
+    for attribute,(dtype,initializer,name) in kinds.items():
+        setattr(optimizer, attribute, [optimizer.add_variable_from_reference(v, name, v.shape[:1], initializer=initializer, dtype=dtype)
+                                       if is_floating(v) and len(v.shape) else None for v in optimizer._trainable_variables])
 
 def own_variables(optimizer)->int:
     "Number of variables at the end that Keras does not have."
-    return (optimizer.skipped_steps is not None) + (optimizer._accumulator is not None)
+    rows = sum(v is not None for name in ('_row_counts', *(f'_row{x}' for x in optimizer.carried)) for v in getattr(optimizer, name, ()))
+    return (optimizer.skipped_steps is not None) + (optimizer._accumulator is not None) + rows
 
 # %% ../nbs/inside/10_optimizer.ipynb #7fa8422f
 def first_averages(optimizer)->None:
@@ -179,16 +192,17 @@ def set_counter(optimizer, value)->None:
     optimizer._variables.remove(optimizer._variables[-1]); optimizer._variables.insert(0, optimizer._iterations)
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/10_optimizer.ipynb #20110861
+# %% ../nbs/inside/10_optimizer.ipynb #2ba00556
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
     for g,v in pairs:
         i, overwrite = optimizer._get_variable_index(v), optimizer._overwrite_variable_with_gradient(v)
-        x = dense(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
-        if sparse_kind(g): checks.append(x)
+        lazy = sparse_kind(g) and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
+        x = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
+        if sparse_kind(g): checks.append(values_of(x))
         if overwrite: overwriting[i] = x
-        else: grads[i] = x if scale is None else x / ops.cast(scale, x.dtype)
+        else: grads[i] = x if scale is None else with_values(x, values_of(x) / ops.cast(scale, values_of(x).dtype))
     return grads, overwriting
 
 def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
@@ -200,31 +214,43 @@ def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
     earlier = {i: native(cycle.sums[i]) for i in others if not optimizer._overwrite_variable_with_gradient(optimizer._trainable_variables[i])}
     return {i: (sums[i] if i in sums else earlier[i]) / cycle.steps for i in (*grads, *earlier)}, sums, others
 
-# %% ../nbs/inside/10_optimizer.ipynb #ac94528b
-def step_values(optimizer, settings:dict)->tuple: # Scalars, new values of the carried scalars, learning rate
+# %% ../nbs/inside/10_optimizer.ipynb #28aa76e3
+def step_values(optimizer, settings:dict)->tuple: # Scalars, new values of the carried scalars, learning rate, function for other steps
     "The scalars of the step that comes next."
     rate = settings['learning_rate'] if 'learning_rate' in settings else optimizer._get_current_learning_rate()
     t = ops.cast(optimizer._iterations // (optimizer.gradient_accumulation_steps or 1), SCALAR) + 1
     own = {name: settings[name] for name in optimizer.checks if name not in CHECKS}
     own = {name: x if isinstance(x, float) else cast(x, SCALAR) for name,x in own.items()}
     carried = [ops.cast(native(getattr(optimizer, name)), SCALAR) for name in optimizer.carried]
-    s = optimizer.scalars(t, ops.cast(rate, SCALAR), *carried, **own)
-    return (s[0], list(s[1:]), rate) if carried else (s, [], rate)
+    def scalars(t, carried): # Of any step, as a policy holds them for single rows
+        s = optimizer.scalars(t, ops.cast(rate, SCALAR), *carried, **own)
+        return (s[0], list(s[1:])) if carried else (s, [])
+    return *scalars(t, carried), rate, scalars
 
-def make_policy(optimizer, settings:dict, rate)->Policy:
+def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
     "What goes for all variables of a step."
     decay, every = settings['weight_decay'], settings.get('ema_overwrite_frequency')
     steps = optimizer.iterations + 1
+    random = optimizer.state_dtype == 'bfloat16' or optimizer.stochastic_rounding
     return Policy(optimizer.rule, *(settings[name] for name in ('clipvalue', 'clipnorm', 'global_clipnorm')),
                   decay=None if decay is None else ops.cast(rate, SCALAR)*decay, ema_momentum=settings.get('ema_momentum'),
-                  overwrite=None if every is None else overwrites(steps, every if isinstance(every, int) else ops.cast(every, steps.dtype)))
+                  overwrite=None if every is None else overwrites(steps, every if isinstance(every, int) else ops.cast(every, steps.dtype)),
+                  key=key_of(optimizer.seed, steps) if random else None, rounding=optimizer.stochastic_rounding, scalars=scalars)
 
-# %% ../nbs/inside/10_optimizer.ipynb #f62dbbeb
+# %% ../nbs/inside/10_optimizer.ipynb #7011eaf2
 def make_row(optimizer, i:int, g)->Row:
     "The `i`-th variable, as an engine sees it."
     variable = optimizer._trainable_variables[i]
+    counts = optimizer._row_counts[i] if optimizer.sparse_update == 'lazy' else None
     return Row(variable, tuple(getattr(optimizer, attribute)[i] for attribute in optimizer.slots.values()), g,
-               optimizer._model_variables_moving_average[i] if optimizer.use_ema else None, bool(optimizer.weight_decay) and optimizer._use_weight_decay(variable))
+               average=optimizer._model_variables_moving_average[i] if optimizer.use_ema else None,
+               decay=bool(optimizer.weight_decay) and optimizer._use_weight_decay(variable), index=i, multiplier=multiplier_of(optimizer, variable),
+               counts=counts, carried=() if counts is None else tuple(getattr(optimizer, f'_row{name}')[i] for name in optimizer.carried))
+
+def multiplier_of(optimizer, variable)->float:
+    "Factor of a variable's step: that of the first expression found in its path."
+    found = (factor for pattern,factor in (optimizer.rate_multipliers or {}).items() if re.search(pattern, path(variable)))
+    return next(found, 1.)
 
 def make_rows(optimizer, grads:dict, others:list)->list:
     "A row for each gradient of this call, and for each average that moves all the same."
@@ -247,7 +273,7 @@ def constrain(optimizer, engine, indices)->None:
 def assign(variable, value): variable.assign(ops.cast(native(value), variable.dtype))
 def assign_copy(variable, value): variable.assign(ops.copy(ops.cast(native(value), variable.dtype)))  # on JAX a buffer must not serve two variables
 
-# %% ../nbs/inside/10_optimizer.ipynb #f0e26aa4
+# %% ../nbs/inside/10_optimizer.ipynb #32b39181
 def count(optimizer, fine)->None:
     "Count a call that was not left out."
     counter = native(optimizer._iterations) if hasattr(native(optimizer._iterations), 'assign_add') else optimizer._iterations
@@ -258,11 +284,12 @@ def call_program(optimizer, pairs, settings)->None:
     "Take a step as one program, where the user calls eagerly; a schedule is asked outside of it, as it may be plain Python."
     import tensorflow as tf
     variables = [v for _,v in pairs]
-    grads = [dense(g, v.shape, wide_dtype(v.dtype)) if sparse_kind(g) else tf.convert_to_tensor(g) for g,v in pairs]
+    grads = [g if sparse_kind(g) == 'slices' else dense(g, v.shape, wide_dtype(v.dtype)) if sparse_kind(g) else tf.convert_to_tensor(g) for g,v in pairs]
     if callable(optimizer._learning_rate): settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate))
-    try: optimizer._engine.call(optimizer._step, grads, variables, settings, optimizer.nonfinite)
+    key = optimizer.nonfinite, optimizer.seed, optimizer.stochastic_rounding, tuple((optimizer.rate_multipliers or {}).items())
+    try: optimizer._engine.call(optimizer._step, grads, variables, settings, key)
     except tf.errors.InvalidArgumentError:  # an assertion says less than the check made eagerly
-        finite([ops.cast(g, wide_dtype(v.dtype)) / (optimizer.loss_scale_factor or 1) for g,v in zip(grads, variables)], variables, optimizer.nonfinite, [])
+        finite([dense(g, v.shape, wide_dtype(v.dtype)) / (optimizer.loss_scale_factor or 1) for g,v in zip(grads, variables)], variables, optimizer.nonfinite, [])
         raise
 
 # %% ../nbs/inside/10_optimizer.ipynb #b3ba4cd6
@@ -306,7 +333,7 @@ def mark_given(optimizer)->None:
     sums = optimizer._accumulator.sums
     optimizer._accumulator.given.assign(np.array([x is not None and bool(ops.any(ops.not_equal(x, 0))) for x in sums], 'uint8'))
 
-# %% ../nbs/inside/10_optimizer.ipynb #4c6caad2
+# %% ../nbs/inside/10_optimizer.ipynb #e207af70
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer for any rule: checked, accumulated, clipped, fused, replicated, averaged and saved.
 
@@ -399,7 +426,7 @@ class Optimizer(keras.optimizers.Optimizer):
         return super().add_variable(shape, initializer=initializer, dtype=dtype, aggregation=aggregation, layout=layout, name=name)
 
     def add_variable_from_reference(self, model_variable=None, variable_name=None, shape=None, initial_value=None, *,
-                                    reference_variable=None, name=None, initializer='zeros'):
+                                    reference_variable=None, name=None, initializer='zeros', dtype=None):
         """A new variable of the optimizer that belongs to a variable of the model.
 
         Args:
@@ -408,6 +435,7 @@ class Optimizer(keras.optimizers.Optimizer):
             variable_name: suffix of its name (Keras 3 says `name`).
             shape: another shape, if wanted.
             initial_value: its value at the start, of any shape that broadcasts; `None`: as `initializer` says.
+            dtype: another dtype, if wanted.
 
         Returns:
             A `keras.Variable`, always a new one, saved with the optimizer.
@@ -415,8 +443,8 @@ class Optimizer(keras.optimizers.Optimizer):
         ref = model_variable if reference_variable is None else reference_variable
         if initial_value is not None: initializer = lambda shape, dtype: ops.broadcast_to(ops.cast(initial_value, dtype), shape)
         with here.beside(ref):
-            return self.add_variable(ref.shape if shape is None else shape, wide_dtype(ref.dtype), initializer,
-                                     label(ref, name or variable_name or 'var'), layout=getattr(ref, '_layout', None))
+            return self.add_variable(ref.shape if shape is None else shape, dtype or wide_dtype(ref.dtype), initializer,
+                                     label(ref, name or variable_name or 'var'), layout=getattr(ref, '_layout', None) if shape is None else None)
 
     def build(self, var_list):
         """Create the state for variables; a second call does nothing. The first step calls it.
@@ -552,8 +580,8 @@ class Optimizer(keras.optimizers.Optimizer):
         grads, overwriting = prepared(self, pairs, settings['loss_scale_factor'], checks)  # dense, unscaled
         fine = finite(list(grads.values()), [self._trainable_variables[i] for i in grads], self.nonfinite, checks)
         with here.after(checks):
-            s, carried, rate = step_values(self, settings)
-            policy = make_policy(self, settings, rate)
+            s, carried, rate, scalars = step_values(self, settings)
+            policy = make_policy(self, settings, rate, scalars)
             grads, sums, others = accumulated(self, grads, overwriting)
             engine = self._engine.plain if others else self._engine.serving([self._trainable_variables[i] for i in grads])
             grads = dict(zip(grads, engine.clipped(list(grads.values()), policy)))
@@ -594,8 +622,10 @@ class Optimizer(keras.optimizers.Optimizer):
         settings = read_settings(self)
         if learning_rate is not None: settings['learning_rate'] = learning_rate
         g = dense(check_gradient(gradient, variable), variable.shape, wide_dtype(variable.dtype))
-        row = make_row(self, self._get_variable_index(variable), g)
-        step_row(variable, g, step_values(self, settings)[0], row, Policy(self.rule), getattr(self._engine, 'add', False))
+        row = make_row(self, self._get_variable_index(variable), g)._replace(average=None, decay=False)
+        s, _, rate, scalars = step_values(self, settings)
+        policy = make_policy(self, settings, rate, scalars)
+        OneByOne(add=getattr(self._engine, 'add', False)).step([row._replace(variable=variable)], s, policy)
 
     def finalize_variable_values(self, var_list):
         """Put the averages in the place of the weights, if `use_ema`; `fit` calls it at its end.
@@ -641,7 +671,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def _checkpoint_adapter(self, path):
         if self.built: check_checkpoint(path, state_lists(self))
 
-# %% ../nbs/inside/10_optimizer.ipynb #631a82a5
+# %% ../nbs/inside/10_optimizer.ipynb #55d1abb1
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(Optimizer):
     """Adam with Nesterov momentum (Dozat 2015), for Keras 3.
@@ -690,6 +720,16 @@ class Nadam(Optimizer):
             `None` chooses the fastest way that is correct. Defaults to `None`.
         nonfinite: what a step does whose gradients hold NaN or infinity. `'propagate'`: nothing special. `'skip'`: it is left out, and counted
             in `skipped_steps`. `'raise'`: it is refused with an error that names the variables. Defaults to `'propagate'`.
+        sparse_update: `'exact'`: a sparse gradient is the dense one, and every row moves. `'lazy'`: only the rows that a sparse gradient names
+            are stepped, each like a variable with an optimizer to itself; time and memory traffic grow with these rows, not with the table.
+            Not together with `use_ema` or `gradient_accumulation_steps`. Defaults to `'exact'`.
+        state_dtype: dtype in which both moments are stored. `None`: float32 for half-precision variables, else the variable's dtype.
+            `'bfloat16'`: half the memory of float32, rounded up or down at random, so that the expected value is exact. `'float32'`.
+        stochastic_rounding: Boolean. Are half-precision weights rounded up or down at random, so that the expected value of the new weight is
+            the exact one? `False`: to nearest. Defaults to `False`.
+        seed: integer >= 0, seed of that randomness, which repeats bit for bit. Defaults to 0.
+        rate_multipliers: dictionary from regular expressions to numbers >= 0, or `None`. The first expression that `re.search` finds in a
+            variable's path gives the factor of its step and its decay; with 0 the weight stays. No match: 1.
         **kwargs: names of the past. `lr` stands for `learning_rate` and `schedule_decay` for `momentum_decay`, with a `DeprecationWarning`;
             `decay`, `gradient_transformers` and `gradient_aggregator` are ignored with a warning.
 
@@ -721,7 +761,8 @@ class Nadam(Optimizer):
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, clipnorm=None, clipvalue=None, global_clipnorm=None,
                  use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, jit_compile=True, name='Nadam', *,
                  weight_decay=None, gradient_accumulation_steps=None, loss_scale_factor=None, momentum_decay=1.0, fused=None,
-                 nonfinite='propagate', **kwargs):
+                 nonfinite='propagate', sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None,
+                 **kwargs):
         given = {k: v for k,v in locals().items() if k in self.checks}
         super().__init__(**given, **kwargs)
 
