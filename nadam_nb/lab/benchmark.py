@@ -50,6 +50,7 @@ def conv_and_norm(inputs:int, outputs:int, size:int)->list:
     "Shapes of a square convolution without bias and of the batch normalization after it."
     return [(size, size, inputs, outputs), (outputs,), (outputs,)]
 
+# %% ../../nbs/lab/03_benchmark.ipynb #04f1b151
 def resnet50_shapes()->list:
     "Shapes of the trainable variables of a ResNet-50 (He et al., 2015)."
     shapes,inputs = conv_and_norm(3, 64, 7),64
@@ -75,6 +76,7 @@ def network(*widths:int)->Case:
     "A network of dense layers of these widths, input first."
     return Case([shape for pair in zip(widths, widths[1:]) for shape in (pair, pair[1:])], widths)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #44d92355
 CASES = {'large': Case([(25_000_000,)]), 'medium': Case(16*[(1_000_000,)]), 'small': Case(300*[(64, 64)]),
          'mixed': Case([(19200, 768), *gpt2_shapes(blocks=3)[2:-2]]), 'embedding': Case([(100_000, 64)], ids=512),
          'resnet50': Case(resnet50_shapes()), 'gpt2-small': Case(gpt2_shapes()),
@@ -131,6 +133,7 @@ def nbytes(x)->int: # With `shape` and `dtype`
     bits = re.search('[0-9]+$', getattr(x.dtype, 'name', str(x.dtype)))
     return prod(x.shape)*(int(bits[0])//8 if bits else 1)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #37a87da9
 OPTIMIZERS = {'ours': 'nadam_nb.optimizer.Nadam', 'Keras': 'keras.optimizers.Nadam',
               'tf_keras': 'tf_keras.optimizers.Nadam', 'SGD': 'keras.optimizers.SGD'}
 
@@ -148,6 +151,7 @@ def tf_device()->str: # 'GPU' or 'CPU'
     import tensorflow as tf
     return 'GPU' if tf.config.list_physical_devices('GPU') else 'CPU'
 
+# %% ../../nbs/lab/03_benchmark.ipynb #830b4d1a
 def tf_wait()->None:
     "Wait until TensorFlow has done its work; on a CPU it has when a call returns."
     import tensorflow as tf
@@ -199,16 +203,19 @@ def jitted(update:Callable, weights, slots, grads)->tuple: # For Subject
     def step(): kept[:] = jax.block_until_ready(call(*kept, grads))
     return step, lambda: [jax.tree.leaves(x) for x in kept]
 
+# %% ../../nbs/lab/03_benchmark.ipynb #237eebd1
 def jax_arrays(case:Case, value:float)->list:
     "An array of equal numbers for each variable."
     import jax
     return jax.block_until_ready([jax.numpy.full(shape, value, 'float32') for shape in case.shapes])
 
+# %% ../../nbs/lab/03_benchmark.ipynb #7dfe8c4c
 def jax_device()->str: # 'GPU' or 'CPU'
     "The device that JAX uses."
     import jax
     return 'CPU' if jax.default_backend() == 'cpu' else 'GPU'
 
+# %% ../../nbs/lab/03_benchmark.ipynb #90b3a5dd
 def optax_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of `optax.nadam`."
     weights,grads = jax_arrays(case, .5),jax_arrays(case, .1)
@@ -227,6 +234,7 @@ def constants(case:Case)->list:
     import keras
     return [keras.Variable(shape=s, initializer=keras.initializers.Constant(.5)) for s in case.shapes]
 
+# %% ../../nbs/lab/03_benchmark.ipynb #ca7af2b2
 def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of a Keras optimizer on PyTorch."
     import torch
@@ -242,6 +250,7 @@ def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
         return step, lambda: (variables, optimizer.variables)
     return Subject('GPU' if on_gpu else 'CPU', make)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #8b5e570a
 def keras_jax_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of a Keras optimizer on JAX."
     variables,grads = constants(case),jax_arrays(case, .1)
@@ -280,6 +289,7 @@ def timed(add:Callable)->float: # Seconds that 28 bytes per weight would take
     add()
     return (perf_counter() - start)*28/12
 
+# %% ../../nbs/lab/03_benchmark.ipynb #ae560061
 def limit_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of `a += b` in place, all weights in one variable, on all cores, by TensorFlow or by PyTorch."
     if mode == 'by torch':
@@ -333,6 +343,7 @@ def make_subject(contender:Contender, case:Case)->Subject:
     steps = fit_steps if case.widths else STEPS.get(contender.library) or STEPS.get(contender.mode, tensorflow_steps)
     return steps(case, contender.library, contender.mode)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #1f56d1c5
 def takes_part(contender:str, case:Case)->bool:
     "Whether a contender, given by its name, can do a case."
     if case.widths: return contender in IN_FIT
@@ -346,6 +357,7 @@ def memory(field:str # 'VmRSS', all, 'RssAnon', all but files, or 'VmHWM', the m
     except OSError: return None
     return next((1024*int(line.split()[1]) for line in lines if line.startswith(field + ':')), None)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #f1ef4113
 def forget_peak()->bool: # Did it work?
     "Give freed memory back to the system, and start the record of the peak anew."
     gc.collect()
@@ -360,6 +372,7 @@ def peak_of(f:Callable)->int: # Bytes; None where the system does not say
     f()
     return max(memory('VmHWM') - before, 0) if known else None
 
+# %% ../../nbs/lab/03_benchmark.ipynb #ea27a3da
 def gpu_peak_of(f:Callable)->int: # Bytes
     "How much more of the GPU's memory TensorFlow uses while `f` runs."
     import tensorflow as tf
@@ -457,6 +470,7 @@ def ready(worker, # A loaded Worker
     reply |= worker.ask('first') | worker.ask('peak')
     return reply | dict(peak=None) if case.widths else reply  # in `fit`, the peak is that of the training
 
+# %% ../../nbs/lab/03_benchmark.ipynb #ef3c83d9
 def play(workers:list, # Each after its first step
          repeats:int, # Rounds at most
          budget:float, # Seconds after which no round begins, except the first three
@@ -508,6 +522,7 @@ def new_results(**settings)->dict:
     "Results to be filled."
     return dict(machine=machine(), versions={}, settings=settings, notes=[], rows=[])
 
+# %% ../../nbs/lab/03_benchmark.ipynb #7cfb672a
 def machine()->dict:
     "What the results depend on."
     try: cpu = next(line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name'))
@@ -524,6 +539,7 @@ def busy(seconds:float=1.)->float: # Cores; the load average of the last minute 
     idle = spent[3] + spent[4]  # waiting for a disk counts as idle
     return os.cpu_count()*(1 - idle/max(sum(spent), 1))
 
+# %% ../../nbs/lab/03_benchmark.ipynb #1b80062e
 def quiet(patience:float=60., # Seconds to wait for it
           most:float=.5 # Cores that may be at work
          )->bool:
@@ -546,6 +562,7 @@ def load(names:list, # Keys of `CONTENDERS`
         except WorkerError as e: note(results, w.name, f'left out ({e})')
     return loaded
 
+# %% ../../nbs/lab/03_benchmark.ipynb #7bdc8fcc
 def note(results:dict, who:str, what:str)->None:
     "Add a line to the notes, once."
     if (line := f'{who}: {what}') not in results['notes']: results['notes'].append(line)
@@ -559,6 +576,7 @@ def enter(worker, name:str, case:Case, results:dict # `notes` may be added to
     try: return row | ready(worker, case)
     except WorkerError as e: note(results, f'{name}, {worker.name}', f'left out ({e})')
 
+# %% ../../nbs/lab/03_benchmark.ipynb #d175ed91
 def race(worker, row:dict, ours:list, # (worker, row) pairs
          results:dict, # Gets the row
          plan:Plan)->None:
@@ -571,6 +589,7 @@ def race(worker, row:dict, ours:list, # (worker, row) pairs
     for w,r in ours: r['seconds'] += seconds[w.name]
     results['rows'].append(row)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #1c613e35
 def grow(worker, row:dict # Gets `grown`, in bytes, and `watched`, in steps
         )->None:
     "Measure the growth of memory over many steps, where the case asks for it."
@@ -582,6 +601,7 @@ def stays(contender:str)->bool: # Its name
     "Whether a contender stays through a case."
     return contender.startswith(('ours', 'limit'))
 
+# %% ../../nbs/lab/03_benchmark.ipynb #5415f90b
 def measure_peers(names:list, ours:list, name:str, case:Case, results:dict, plan:Plan, after:Callable)->None:
     "Measure two contenders next to ours."
     with ExitStack() as stack:
@@ -590,6 +610,7 @@ def measure_peers(names:list, ours:list, name:str, case:Case, results:dict, plan
             if row: race(w, row, ours, results, plan)
             w.close(); after()
 
+# %% ../../nbs/lab/03_benchmark.ipynb #406effae
 def measure_ours(ours:list, plan:Plan)->None:
     "Measure the contenders that stay, in a case without others."
     seconds = play([w for w,_ in ours], plan.repeats, plan.budget)
@@ -632,20 +653,24 @@ def quartiles(values:list)->list: # Three numbers
     "First quartile, median, third quartile."
     return [float(q) for q in np.percentile(values, [25, 50, 75])]
 
+# %% ../../nbs/lab/03_benchmark.ipynb #6071cdbe
 def done(results:dict)->list:
     "Rows with at least one round."
     return [row for row in results['rows'] if row['seconds']]
 
+# %% ../../nbs/lab/03_benchmark.ipynb #0a678168
 def of(results:dict, case:str, contender:str)->dict: # `None` if there is none
     "The row of a contender in a case."
     return next((r for r in done(results) if (r['case'], r['contender']) == (case, contender)), None)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #a065e490
 def share(results:dict, row:dict
          )->float: # 1: as fast as the memory allows; `None` if the limit was not measured
     "Share of the memory's bandwidth that a contender reaches."
     limit = of(results, row['case'], 'limit') or of(results, row['case'], 'limit-torch')
     return quartiles(limit['seconds'])[1]/quartiles(row['seconds'])[1] if limit else None
 
+# %% ../../nbs/lab/03_benchmark.ipynb #610b2e4c
 def ratio(results:dict, row:dict,
           other:str=None # Name of one of ours; `None`: the one that the contender is compared with
          )->float: # `None` if that was not measured
@@ -663,6 +688,7 @@ def digits3(x:float, factor:float=1 # Unit
     x *= factor
     return f'{x:.0f}' if abs(x) >= 99.95 else f'{x:.1f}' if abs(x) >= 9.995 else f'{x:.2f}'
 
+# %% ../../nbs/lab/03_benchmark.ipynb #6be1d5b3
 def unique(values)->list:
     "The values without repetition, in order."
     return list(dict.fromkeys(values))
@@ -676,6 +702,7 @@ def step_table(results:dict)->str:
     return columns([['ms/step', *(CONTENDERS[c].library for c in names)], ['', *(CONTENDERS[c].mode for c in names)],
                     *([case, *(cell(case, c) for c in names)] for case in unique(r['case'] for r in rows))])
 
+# %% ../../nbs/lab/03_benchmark.ipynb #f085e2d2
 def case_table(results:dict, case:str)->str:
     "All that was measured in a case, one contender per line."
     rows = [row for name in CONTENDERS if (row := of(results, case, name))]
@@ -709,6 +736,7 @@ def describe(machine:dict, versions:dict)->str:
             f'{", ".join(f"{x:.1f}" for x in loads)}; {machine["system"]}\n'
             + ', '.join(f'{name} {v}' for name,v in libraries.items()))
 
+# %% ../../nbs/lab/03_benchmark.ipynb #8170d892
 def report(results:dict)->str:
     """Everything that was measured, as text no wider than the terminal.
 
@@ -756,6 +784,7 @@ def plot_steps(results:dict, ax)->None:
     ax.legend(loc='center left', bbox_to_anchor=(1, .5), fontsize=8, frameon=False)
     ax.set_title(describe(results['machine'], {}).split('; ')[0], fontsize=8, loc='right')
 
+# %% ../../nbs/lab/03_benchmark.ipynb #5010b6e6
 def save_figure(results:dict, path:Path)->None:
     "Write the figure to a file."
     from matplotlib.figure import Figure
@@ -780,15 +809,18 @@ def sweep(cases:list, # Of Case, in growing order
             workers = [w for w in workers if first[w.name] < patience]
     return rows
 
+# %% ../../nbs/lab/03_benchmark.ipynb #4399843d
 def sweep_weights(sizes=(1, 3, 10, 30, 100, 200), # Millions
                   **settings)->list: # For and from sweep
     "One variable, more and more weights."
     return sweep([Case([(n*1_000_000,)]) for n in sizes], **settings)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #4ba823d3
 def sweep_variables(counts=(1, 3, 10, 30, 100, 300, 1000, 3000), **settings)->list: # For and from sweep
     "More and more variables of 64 by 64."
     return sweep([Case(n*[(64, 64)]) for n in counts], **settings)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #f25fb011
 def sweep_rows(counts=(10_000, 100_000, 1_000_000), **settings)->list: # For and from sweep
     "A table of 64 columns with more and more rows, of which a gradient names 512."
     return sweep([Case([(n, 64)], ids=512) for n in counts], **settings)
@@ -807,6 +839,7 @@ def plot_sweep(rows:list, # From sweep
         ax.annotate(label, (x[-1], 1e3*mid[-1]), va='center', fontsize=9, color=style[:2])
     ax.set(xscale='log', yscale='log', xlabel=by, ylabel='ms per step'); ax.margins(x=.02)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #4ba8b96a
 def sweep_table(rows:list, by:str)->str: # From sweep; as in plot_sweep
     "Medians, and first steps, as a table."
     names = list(rows[0]['seconds'])
@@ -830,6 +863,7 @@ def memory_at_hand()->int: # Bytes; `None` where the system does not say
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired): gpu = 0
     return max(min(found), gpu) if found else None
 
+# %% ../../nbs/lab/03_benchmark.ipynb #8d08a617
 def needed(case:Case, contenders:list)->int: # Bytes
     "Memory that a case takes."
     staying = [takes_part(c, case) and stays(c) for c in contenders]
@@ -850,11 +884,13 @@ def can_write(path:Path)->bool:
     except OSError: return False
     return path.is_file() or not path.exists()
 
+# %% ../../nbs/lab/03_benchmark.ipynb #5a17ecbb
 def output_file(*endings)->Callable:
     "A type for `argparse`: a file that can be written, with one of these endings, if any is given."
     expected = 'a file that can be written' + f', ending in {" or ".join(endings)}'*bool(endings)
     return checked(Path, lambda path: (not endings or path.suffix in endings) and can_write(path), expected)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #2e172875
 def make_parser()->argparse.ArgumentParser:
     "The options of `nadam-bench`."
     p = OneLineParser(prog='nadam-bench', description='Measure the step of Nadam in several libraries: '
@@ -908,6 +944,7 @@ def run_all(args:argparse.Namespace, plan:Plan, results:dict)->None:
             elif recorded and not quiet(): note(results, case, 'left out (the machine is busy; --force records it)')
             else: measure(case, case_of(case), args.contenders, results, plan, after)
 
+# %% ../../nbs/lab/03_benchmark.ipynb #776773d2
 @contextmanager
 def interruptible():
     "Let Ctrl-C and `kill` raise `KeyboardInterrupt` with the number of the signal."
@@ -927,6 +964,7 @@ def finish(args:argparse.Namespace, results:dict)->None:
     if args.figure: save_figure(results, args.figure)
     print(report(results))
 
+# %% ../../nbs/lab/03_benchmark.ipynb #c98af12f
 def main(argv:list=None)->int:
     """The command `nadam-bench`: measure, print the tables, write numbers and figure.
 

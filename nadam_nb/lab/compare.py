@@ -90,6 +90,7 @@ def epoch_timer(): # `keras.callbacks.Callback`; its `seconds` grow by one numbe
         def on_test_begin(self, logs=None): self.seconds.append(perf_counter() - self.start)
     return Timer()
 
+# %% ../../nbs/lab/02_compare.ipynb #31936115
 def seconds_per_epoch(histories:list # The `history` of each run
                      )->float: # Median of all but the first epochs, or None if there is no other
     "Time of an epoch in which nothing is compiled, in seconds."
@@ -159,6 +160,7 @@ def plan_runs(optimizers:list, # Names in `OPTIMIZERS`
     return list(dict.fromkeys((name, rate, seed) for seed in seeds for name in optimizers
                               for rate in learning_rates or [OPTIMIZERS[name].learning_rate]))
 
+# %% ../../nbs/lab/02_compare.ipynb #b059133b
 def run_key(run:dict # A finished run, or what run_settings returns
            )->tuple: # Its settings
     "What distinguishes a run from all others, as a key."
@@ -176,6 +178,7 @@ def unfinished(task:Task, # What to train
     finished = set(map(run_key, runs))
     return [run for run in plan if run_key(run_settings(task, *run, epochs, batch_size)) not in finished]
 
+# %% ../../nbs/lab/02_compare.ipynb #92628bf7
 def compare(task:Task, plan:list, runs:list, before:Callable=lambda *run: None, after:Callable=lambda: None,
             callbacks=(), **settings)->list:
     """Make all runs of a plan that are not finished yet.
@@ -254,6 +257,7 @@ def summary(group:list # Runs that differ in the seed only
                 diverged=last('val_loss').count(None), val_loss=loss, val_loss_spread=loss_spread,
                 val_accuracy=accuracy, val_accuracy_spread=accuracy_spread, seconds=seconds, best=False)
 
+# %% ../../nbs/lab/02_compare.ipynb #33067478
 def summarize(runs:list)->list:
     """Mean and spread over the seeds, for each optimizer and learning rate.
 
@@ -279,6 +283,7 @@ def screen_width()->int: # Columns
     "Width of the terminal; without a limit where the output is not one."
     return shutil.get_terminal_size((10**6, 24)).columns
 
+# %% ../../nbs/lab/02_compare.ipynb #db80ff3b
 def columns(lines:list, # Of equally many texts each
             width:int=None # At most so wide where columns allow it; `None`: the terminal's
            )->str: # Parts that are too wide side by side stand below one another, each with the first column
@@ -292,6 +297,7 @@ def columns(lines:list, # Of equally many texts each
         return '  '.join([line[0].ljust(widths[0]), *(line[i].rjust(widths[i]) for i in part)]).rstrip()
     return '\n\n'.join('\n'.join(show(line, part) for line in lines) for part in parts)
 
+# %% ../../nbs/lab/02_compare.ipynb #35202fed
 def wrapped(text:str, # Lines
             width:int=None # As for columns
            )->str:
@@ -299,7 +305,7 @@ def wrapped(text:str, # Lines
     def fold(line): return textwrap.wrap(line, width or screen_width(), break_long_words=False, break_on_hyphens=False)
     return '\n'.join('\n'.join(fold(line)) for line in text.split('\n'))
 
-# %% ../../nbs/lab/02_compare.ipynb #dada176a
+# %% ../../nbs/lab/02_compare.ipynb #b31242de
 def cell(mean:float, # `None`: no value
          spread:float, # `None`: a single run
          scale:float=1, # Factor for both, such as 100 for percent
@@ -310,6 +316,7 @@ def cell(mean:float, # `None`: no value
     def show(v): return f'{v*scale:.{digits}f}' if abs(v*scale) < 1e4 else f'{v*scale:.3g}'
     return show(mean) + (f' ± {show(spread)}' if spread is not None else '')
 
+# %% ../../nbs/lab/02_compare.ipynb #f55f37fc
 def table(rows:list)->str:
     """The rows of a comparison as aligned plain text, no wider than the terminal.
 
@@ -397,6 +404,7 @@ def plot_groups(runs:list # Finished runs of one task
         groups[f'{label}, {rate:g}' if search else label] = group
     return groups
 
+# %% ../../nbs/lab/02_compare.ipynb #dfa5dbf7
 def plot_curves(results:dict, figure):
     """Draw training and validation loss by epoch.
 
@@ -442,6 +450,7 @@ def defaults(field:str, # Of a Recipe
     "What each task does by default."
     return ', '.join(f'{name} {getattr(recipe, field) or nothing}' for name,recipe in TASKS.items())
 
+# %% ../../nbs/lab/02_compare.ipynb #06544637
 def add_data_options(p:argparse.ArgumentParser # Gets the options
                     )->None:
     "Options that say what is trained."
@@ -532,6 +541,7 @@ def note_signals():
     finally:
         for number,handler in old.items(): signal.signal(number, handler)
 
+# %% ../../nbs/lab/02_compare.ipynb #515a95a2
 def progress(bar, # `tqdm` that counts epochs
              check:Callable # Raises where the work is to stop
             ): # `keras.callbacks.Callback`
@@ -568,6 +578,7 @@ def make_folder(path:Path # Folder to make, unless it exists
     except OSError as e:
         raise ValueError(f'--out: expected a folder to write to, received {path} ({e.strerror})') from e
 
+# %% ../../nbs/lab/02_compare.ipynb #ae920428
 def check_versions(results:dict, # Of earlier comparisons, or empty; gets versions
                    now:dict # From versions
                   )->None:
@@ -589,6 +600,7 @@ def settings_of(args:argparse.Namespace, # From make_parser
                 optimizers=chosen, planned=len(plan_runs(args.optimizers, args.learning_rates, args.seeds)),
                 seeds=args.seeds, epochs=args.epochs, batch_size=args.batch_size, limit=args.limit)
 
+# %% ../../nbs/lab/02_compare.ipynb #f93b74d5
 def run_all(args:argparse.Namespace, # From make_parser
             task:Task, # What to train
             results:dict # Filled as the runs finish, and written to `args.out` after each
@@ -618,6 +630,7 @@ def read_input(args:argparse.Namespace # From make_parser; gets the defaults of 
     make_folder(args.out)
     return task, read_results(args.out/'results.json')
 
+# %% ../../nbs/lab/02_compare.ipynb #69d385c5
 def requested(args:argparse.Namespace, # From make_parser, with the defaults of its task
               task:Task, # What was trained
               results:dict # With all runs

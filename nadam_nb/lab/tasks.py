@@ -101,6 +101,7 @@ def check_images(x:np.ndarray, # Images, with or without an axis for channels
     if not np.isfinite(x).all(): raise ValueError(f'{name}: expected finite numbers, received NaN or infinity')
     return x if x.ndim == 4 else x[..., None]
 
+# %% ../../nbs/lab/01_tasks.ipynb #6548d664
 def check_labels(y:np.ndarray, # Labels
                  images:int, # How many there must be
                  name:str='y' # What an error calls them
@@ -188,6 +189,7 @@ def crossentropy(): # `keras.losses.Loss` of logits and whole numbers
     import keras
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+# %% ../../nbs/lab/01_tasks.ipynb #ed9c592a
 def image_task(data:str, # Name of the data
                images:Images, # What is to be recognized
                name:str='classifier', # Name of the task
@@ -232,6 +234,7 @@ def net_2c2d(shape:tuple, # Height, width, channels of an image
                              layer.Flatten(), layer.Dense(1024, activation='relu', **start),
                              layer.Dense(classes, **start)])
 
+# %% ../../nbs/lab/01_tasks.ipynb #f2cfd5f7
 def task_2c2d(data:str, # Name of the data
               images:Images # What is to be recognized
              )->Task: # Classification by net_2c2d
@@ -251,6 +254,7 @@ def autoencoder(shape:tuple, # Height, width, channels of an image; height and w
                              layer.Reshape((height//4, wide//4, 16)), layer.Conv2DTranspose(8, **conv),
                              layer.Conv2DTranspose(channels, **conv | dict(activation='sigmoid'))])
 
+# %% ../../nbs/lab/01_tasks.ipynb #fb208b88
 def autoencoder_task(data:str, # Name of the data
                      images:Images # What is to be compressed
                     )->Task: # Images to themselves
@@ -319,6 +323,7 @@ def number(items:list, # Words or characters
     "A vocabulary, the commonest first."
     return {item: n for n,(item,_) in enumerate(Counter(items).most_common(size))}
 
+# %% ../../nbs/lab/01_tasks.ipynb #44cc7068
 def one_hot(size:int # Numbers from 0 to `size - 1`
            ): # `keras.layers.Layer` that adds an axis
     "A layer that turns a number into a vector with a single 1."
@@ -333,6 +338,7 @@ def pairs(numbers:np.ndarray, # A text as numbers
     words,neighbours = zip(*((numbers[:-d], numbers[d:]) for d in range(1, reach + 1)))
     return np.concatenate([*words, *neighbours]), np.concatenate([*neighbours, *words])
 
+# %% ../../nbs/lab/01_tasks.ipynb #d145bc21
 def words_task(data:str, # Name of the text
                text:str, # To learn from
                size:int=500, # Words in the vocabulary
@@ -358,6 +364,7 @@ def windows(numbers:np.ndarray, # A text as numbers
     n = (len(numbers) - 1)//length*length
     return numbers[:n].reshape(-1, length), numbers[1:n + 1].reshape(-1, length)
 
+# %% ../../nbs/lab/01_tasks.ipynb #b9fea264
 def characters_task(data:str, # Name of the text
                     text:str, # To learn from
                     size:int=32, # Different characters; rarer ones count as one more
