@@ -30,7 +30,7 @@ def path(variable): # A `keras.Variable` or the backend's own
     "Its name, as full as it has one."
     return getattr(variable, 'path', None) or getattr(variable, 'name', repr(variable))
 
-# %% ../nbs/inside/06_backends.ipynb #e0fb725a
+# %% ../nbs/inside/06_backends.ipynb #00b204d7
 def no_tape():
     raise NotImplementedError('compute_gradients and minimize need a tf.GradientTape: Keras runs on another backend.')
 
@@ -50,6 +50,9 @@ class Backend:
     outside: Callable = nullcontext                       # context that leaves what is being traced
     beside: Callable = lambda variable: nullcontext()     # context that places new variables where `variable` is
     value_now: Callable = ops.copy                        # a copy of a variable's value; None if it has none yet
+    bitcast: Callable = lambda x, dtype: x.view(dtype)    # the same bits, read as another dtype
+    rows: Callable = lambda x, ids: ops.take(native(x), ids, axis=0)  # some rows of a variable, no others read
+    set_rows: Callable = None                             # assign some rows of a variable, no others written
     need_tape: Callable = no_tape                         # an error where there is no `tf.GradientTape`
 
 # %% ../nbs/inside/06_backends.ipynb #e9d4d3b2
@@ -68,7 +71,7 @@ def tensorflow_value(variable): # A `tf.Variable` or `keras.Variable`
     if private.in_stateless_scope(): return None
     with tf.init_scope(): return tf.identity(tf.convert_to_tensor(native(variable))) if native(variable).is_initialized() else None
 
-# %% ../nbs/inside/06_backends.ipynb #118d561f
+# %% ../nbs/inside/06_backends.ipynb #94b358ab
 def tensorflow_backend()->Backend:
     "TensorFlow: graphs, strategies, tapes."
     import tensorflow as tf
@@ -82,7 +85,9 @@ def tensorflow_backend()->Backend:
         strategy=lambda: tf.distribute.get_strategy() if tf.distribute.has_strategy() else None,
         cross_replica=tf.distribute.in_cross_replica_context, outside=tf.init_scope,
         beside=lambda variable: tf.distribute.get_strategy().extended.colocate_vars_with(native(variable)),
-        value_now=tensorflow_value, need_tape=lambda: None)
+        value_now=tensorflow_value, need_tape=lambda: None, bitcast=lambda x, dtype: tf.bitcast(x, dtype),
+        rows=lambda x, ids: tf.gather(native(x), ids),
+        set_rows=lambda x, ids, values: native(x).scatter_update(tf.IndexedSlices(values, ids)))
 
 # %% ../nbs/inside/06_backends.ipynb #0e277d75
 def outcome(assign, # Function of no arguments that assigns to variables
@@ -95,7 +100,7 @@ def outcome(assign, # Function of no arguments that assigns to variables
     for x,value in zip(state, before): x.assign(value)
     return after
 
-# %% ../nbs/inside/06_backends.ipynb #df6ba6dd
+# %% ../nbs/inside/06_backends.ipynb #321d469d
 def jax_backend()->Backend:
     "JAX: functions without side effects."
     import jax
@@ -108,9 +113,11 @@ def jax_backend()->Backend:
         if eager(): return (update if due else keep)()
         for x,value in zip(state, jax.lax.cond(due, lambda: outcome(update, state), lambda: outcome(keep, state))): x.assign(value)
     value_now = lambda variable: None if private.in_stateless_scope() else ops.copy(native(variable))
-    return Backend(scalar=scalar, eager=eager, symbolic=symbolic, late=late, choose=choose, value_now=value_now)
+    set_rows = lambda x, ids, values: x.assign(native(x).at[ids].set(values))
+    return Backend(scalar=scalar, eager=eager, symbolic=symbolic, late=late, choose=choose, value_now=value_now,
+                   bitcast=lambda x, dtype: jax.lax.bitcast_convert_type(x, dtype), set_rows=set_rows)
 
-# %% ../nbs/inside/06_backends.ipynb #4e95d336
+# %% ../nbs/inside/06_backends.ipynb #602d5b68
 def torch_backend()->Backend:
     "PyTorch: without a record for the backward pass, left alone by `torch.compile`."
     import torch
@@ -118,7 +125,11 @@ def torch_backend()->Backend:
     def value_now(variable):
         if private.in_stateless_scope() or native(variable) is None or native(variable).device.type == 'meta': return None
         return native(variable).detach().clone()
-    return Backend(scalar=scalar, entry=lambda f: functools.wraps(f)(torch.compiler.disable(torch.no_grad()(f))), value_now=value_now)
+    def set_rows(x, ids, values):
+        if private.in_stateless_scope(): return x.assign(native(x).index_copy(0, ids, values))
+        native(x).detach().index_copy_(0, ids, values)
+    return Backend(scalar=scalar, entry=lambda f: functools.wraps(f)(torch.compiler.disable(torch.no_grad()(f))), value_now=value_now,
+                   bitcast=lambda x, dtype: x.view(getattr(torch, dtype)), set_rows=set_rows)
 
 # %% ../nbs/inside/06_backends.ipynb #7d0ea127
 BACKENDS = dict(tensorflow=tensorflow_backend, jax=jax_backend, torch=torch_backend)

@@ -62,7 +62,7 @@ def fresh(checks:dict, # The check of every argument, by name
     if here.symbolic(value): return value  # computed by the function, from variables
     return here.late(name, lambda: current(checks, name, read))
 
-# %% ../nbs/inside/10_optimizer.ipynb #fe50cdab
+# %% ../nbs/inside/10_optimizer.ipynb #a1811a78
 def read_settings(optimizer)->dict: # Name -> number, scalar tensor or `None`
     "All settings of a step that are numbers, as they are now."
     names = ['clipnorm', 'clipvalue', 'global_clipnorm', 'weight_decay', 'loss_scale_factor', *(name for name in optimizer.checks if name not in CHECKS)]
@@ -70,7 +70,7 @@ def read_settings(optimizer)->dict: # Name -> number, scalar tensor or `None`
     values = {name: getattr(optimizer, name) for name in names}
     values['weight_decay'] = values['weight_decay'] or None
     rate = optimizer._learning_rate
-    if callable(rate) and not isinstance(rate, LearningRateSchedule): values['learning_rate'] = rate
+    if callable(rate) and not isinstance(rate, LearningRateSchedule) and not here.eager(): values['learning_rate'] = rate
     return {name: fresh(optimizer.checks, name, x) if callable(x) else x for name,x in values.items()}
 
 # %% ../nbs/inside/10_optimizer.ipynb #c6a7a11e
@@ -247,7 +247,7 @@ def constrain(optimizer, engine, indices)->None:
 def assign(variable, value): variable.assign(ops.cast(native(value), variable.dtype))
 def assign_copy(variable, value): variable.assign(ops.copy(ops.cast(native(value), variable.dtype)))  # on JAX a buffer must not serve two variables
 
-# %% ../nbs/inside/10_optimizer.ipynb #c61d8d3c
+# %% ../nbs/inside/10_optimizer.ipynb #f0e26aa4
 def count(optimizer, fine)->None:
     "Count a call that was not left out."
     counter = native(optimizer._iterations) if hasattr(native(optimizer._iterations), 'assign_add') else optimizer._iterations
@@ -255,12 +255,12 @@ def count(optimizer, fine)->None:
     if fine is not None: optimizer.skipped_steps.assign_add(ops.cast(ops.logical_not(fine), optimizer.skipped_steps.dtype))
 
 def call_program(optimizer, pairs, settings)->None:
-    "Take a step as one program, where the user calls eagerly."
+    "Take a step as one program, where the user calls eagerly; a schedule is asked outside of it, as it may be plain Python."
     import tensorflow as tf
     variables = [v for _,v in pairs]
     grads = [dense(g, v.shape, wide_dtype(v.dtype)) if sparse_kind(g) else tf.convert_to_tensor(g) for g,v in pairs]
-    key = optimizer.nonfinite, optimizer._learning_rate if isinstance(optimizer._learning_rate, LearningRateSchedule) else None
-    try: optimizer._engine.call(optimizer._step, grads, variables, settings, key)
+    if callable(optimizer._learning_rate): settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate))
+    try: optimizer._engine.call(optimizer._step, grads, variables, settings, optimizer.nonfinite)
     except tf.errors.InvalidArgumentError:  # an assertion says less than the check made eagerly
         finite([ops.cast(g, wide_dtype(v.dtype)) / (optimizer.loss_scale_factor or 1) for g,v in zip(grads, variables)], variables, optimizer.nonfinite, [])
         raise
@@ -306,7 +306,7 @@ def mark_given(optimizer)->None:
     sums = optimizer._accumulator.sums
     optimizer._accumulator.given.assign(np.array([x is not None and bool(ops.any(ops.not_equal(x, 0))) for x in sums], 'uint8'))
 
-# %% ../nbs/inside/10_optimizer.ipynb #e6dcebd7
+# %% ../nbs/inside/10_optimizer.ipynb #4c6caad2
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer for any rule: checked, accumulated, clipped, fused, replicated, averaged and saved.
 
@@ -523,9 +523,9 @@ class Optimizer(keras.optimizers.Optimizer):
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         pairs = self._checker(list(grads), variables, self.built)
         self.build(variables)
-        if not skip_gradients_aggregation: pairs = self.aggregate_gradients(pairs)
-        settings = read_settings(self)
-        if here.eager() and hasattr(self._engine, 'call'): call_program(self, pairs, settings)
+        if not skip_gradients_aggregation: pairs = [(g, v) for g,v in self.aggregate_gradients(pairs) if g is not None]
+        settings, constrained = read_settings(self), any(getattr(v, 'constraint', None) is not None for _,v in pairs)
+        if here.eager() and hasattr(self._engine, 'call') and not constrained: call_program(self, pairs, settings)
         else: self._step(pairs, settings)
 
     def aggregate_gradients(self, grads_and_vars):

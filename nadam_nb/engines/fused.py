@@ -161,8 +161,8 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../../nbs/inside/08a_fused.ipynb #ff73931d
-KEPT = 8  # programs of eager calls
+# %% ../../nbs/inside/08a_fused.ipynb #ed5677b6
+KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
     "Steps all variables by compiled programs."
@@ -171,7 +171,7 @@ class Fused:
         "Group the small variables, whose slots this engine makes."
         self.groups = groups_of(list(map(native, variables)), slots)
         self.place = {id(v): (group, i) for group in self.groups for i,v in enumerate(group.variables)}
-        self.device = tf.Variable(0.).device
+        self.device, self.count = tf.Variable(0.).device, max(len(variables), KEPT)
     def slot(self, variable, k, label):
         "The `k`-th slot of a variable, if it lies in a group."
         group, i = self.place.get(id(native(variable)), (None, 0))
@@ -216,14 +216,14 @@ class Fused:
 
     def call(self, step, grads, variables, settings, key):
         "Call `step` eagerly, as one program of the gradients and of the numbers among the settings."
-        names = tuple(name for name,x in settings.items() if isinstance(x, float))
-        numbers = [settings[name] for name in names]
+        names = tuple(name for name,x in settings.items() if isinstance(x, (int, float)))
+        numbers = [min(settings[name], 1e30) for name in names]  # no infinity
         if numbers != self.numbers[0]: self.numbers = numbers, tf.constant(numbers, tf.float64)
         key = tuple(map(id, variables)), tuple(g.dtype for g in grads), names, key
         if key not in self.programs:
             self.programs[key] = traced(lambda grads, numbers: step(list(zip(grads, variables)), {**settings, **dict(zip(names, tf.unstack(numbers)))}),
                                         grads, self.numbers[1])
-            if len(self.programs) > KEPT: self.programs.popitem(last=False)
+            while sum(len(key[0]) for key in self.programs) > KEPT*self.count: self.programs.popitem(last=False)
         self.programs.move_to_end(key)
         self.programs[key](grads, self.numbers[1])
 
