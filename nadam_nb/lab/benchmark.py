@@ -719,9 +719,8 @@ def case_table(results:dict, case:str)->str:
     return f'{case}: {n} variable{"s"*(n != 1)}, {rows[0]["weights"]:,} weights\n{columns(lines)}'
 
 # %% ../../nbs/lab/03_benchmark.ipynb #fe9e2ad9
-EXPLANATION = """ms/step: median of the rounds. x ours: median of the ratios within the rounds. Steps called
-from Python are compared with ours-eager, Keras on another backend with ours there, by-hand with ours-lazy, the others
-with ours-graph.
+EXPLANATION = """ms/step: median of the rounds. x ours: median, within the rounds, of the ratios to ours-graph.
+keras-eager and torch are compared with ours-eager, by-hand with ours-lazy, Keras elsewhere with ours there.
 first s: from making the optimizer to the end of its first step (in fit: from compile to the end of the first batch).
 peak MB: memory on top of weights, gradients and state, with compiled programs.
 state B/w: bytes of optimizer state per weight.
