@@ -100,7 +100,7 @@ def outcome(assign, # Function of no arguments that assigns to variables
     for x,value in zip(state, before): x.assign(value)
     return after
 
-# %% ../nbs/inside/06_backends.ipynb #321d469d
+# %% ../nbs/inside/06_backends.ipynb #5e30e607
 def jax_backend()->Backend:
     "JAX: functions without side effects."
     import jax
@@ -110,7 +110,7 @@ def jax_backend()->Backend:
     eager = lambda: not symbolic(jax.numpy.add(0, 0))  # what is computed while tracing is traced
     late = lambda name, read: io_callback(lambda: np.asarray(read(), scalar()), jax.ShapeDtypeStruct((), scalar()))
     def choose(due, update, keep, state):
-        if eager(): return (update if due else keep)()
+        if not symbolic(due): return (update if due else keep)()
         for x,value in zip(state, jax.lax.cond(due, lambda: outcome(update, state), lambda: outcome(keep, state))): x.assign(value)
     value_now = lambda variable: None if private.in_stateless_scope() else ops.copy(native(variable))
     set_rows = lambda x, ids, values: x.assign(native(x).at[ids].set(values))

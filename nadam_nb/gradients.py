@@ -187,7 +187,7 @@ def kinds(grads, variables):
     if not hasattr(eager, '_numpy') or any(g.__class__ is not eager for g in grads): return None  # not TensorFlow's eager tensors
     return [*map(id, variables)], [g.shape for g in grads], [g.dtype for g in grads]
 
-# %% ../nbs/inside/07_gradients.ipynb #6c7f9427
+# %% ../nbs/inside/07_gradients.ipynb #d9b80690
 def cannot_raise():
     refuse('nonfinite', 'raise', "'skip' or 'propagate' in a program that XLA or JAX compiles as a whole, which cannot "
            'raise an error (in `compile`, jit_compile=False leaves the compiling out)')
@@ -202,7 +202,7 @@ def finite(grads, # Dense gradients, or named rows
     flags = ops.stack([ops.all(ops.isfinite(values_of(g))) for g in grads])
     if mode == 'skip': return ops.all(flags)
     names, told = [path(v) for v in variables], '`nonfinite` is `raise`, and there is NaN or infinity in the gradients of'
-    if not here.eager(): return checks.append(assertion(flags, names, told))
+    if here.symbolic(flags): return checks.append(assertion(flags, names, told))
     bad = [name for name,fine in zip(names, ops.convert_to_numpy(flags)) if not fine]
     if bad: raise ValueError(f'{told} {bad}.')
 

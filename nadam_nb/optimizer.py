@@ -7,7 +7,7 @@ __all__ = ['FIXED', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_v
            'engine_for', 'make_state', 'new_slot', 'make_scalars', 'make_rows_state', 'own_variables', 'first_averages',
            'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'step_values', 'make_policy',
            'make_row', 'multiplier_of', 'make_rows', 'step_others', 'constrain', 'assign', 'assign_copy', 'count',
-           'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'mark_given', 'Optimizer', 'Nadam']
+           'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own', 'Optimizer', 'Nadam']
 
 # %% ../nbs/inside/10_optimizer.ipynb #600f269b
 import re
@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/10_optimizer.ipynb #22c57494
+# %% ../nbs/inside/10_optimizer.ipynb #81f5b942
 from . import private
 from .arguments import CHECKS, DEFAULTS, NADAM_CHECKS, REAL, checked, current, dtype_among, number, refuse, schedule_from
 from .backends import SCALAR, choose, here, native, path
@@ -29,7 +29,7 @@ from .engines.one_by_one import OneByOne, Policy, Row, step_row
 from .engines.replicas import check_build, check_step, replica_engine
 from .gradients import Accumulator, Checker, check_gradient, check_pairs, dense, finite, named, sparse_kind, values_of, with_values
 from .rounding import key_of
-from .rule import cast, nadam_rule, step_scalars, wide_dtype
+from .rule import cast, like, nadam_rule, step_scalars, wide_dtype
 from .saving import check_checkpoint, exported, load
 
 # %% ../nbs/inside/10_optimizer.ipynb #444239c6
@@ -178,7 +178,7 @@ def begin_averages(optimizer, engine)->None:
 
 def start_average(variable, average, first): average.assign(ops.where(first, ops.cast(native(variable), average.dtype), native(average)))
 
-# %% ../nbs/inside/10_optimizer.ipynb #466d14bd
+# %% ../nbs/inside/10_optimizer.ipynb #8242593c
 def set_counter(optimizer, value)->None:
     "Set the step counter, or let a variable be the counter."
     expected = 'a whole number in [0, 2^53), or an integer variable of shape ()'
@@ -189,10 +189,11 @@ def set_counter(optimizer, value)->None:
     if tuple(value.shape) or not dtype_among(value, REAL[:2]): refuse('iterations', value, expected, TypeError)
     optimizer._untrack_variable(optimizer._iterations)
     optimizer._iterations = value if isinstance(value, keras.Variable) else private.Adopted(value)
-    optimizer._variables.remove(optimizer._variables[-1]); optimizer._variables.insert(0, optimizer._iterations)
+    others = [x for x in optimizer._variables if x is not optimizer._iterations]
+    optimizer._variables[:] = [optimizer._iterations, *others]
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/10_optimizer.ipynb #2ba00556
+# %% ../nbs/inside/10_optimizer.ipynb #afdf872f
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
@@ -202,7 +203,7 @@ def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and grad
         x = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
         if sparse_kind(g): checks.append(values_of(x))
         if overwrite: overwriting[i] = x
-        else: grads[i] = x if scale is None else with_values(x, values_of(x) / ops.cast(scale, values_of(x).dtype))
+        else: grads[i] = x if scale is None else with_values(x, values_of(x) / like(scale, values_of(x)))
     return grads, overwriting
 
 def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
@@ -214,7 +215,7 @@ def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
     earlier = {i: native(cycle.sums[i]) for i in others if not optimizer._overwrite_variable_with_gradient(optimizer._trainable_variables[i])}
     return {i: (sums[i] if i in sums else earlier[i]) / cycle.steps for i in (*grads, *earlier)}, sums, others
 
-# %% ../nbs/inside/10_optimizer.ipynb #28aa76e3
+# %% ../nbs/inside/10_optimizer.ipynb #5d52c2fe
 def step_values(optimizer, settings:dict)->tuple: # Scalars, new values of the carried scalars, learning rate, function for other steps
     "The scalars of the step that comes next."
     rate = settings['learning_rate'] if 'learning_rate' in settings else optimizer._get_current_learning_rate()
@@ -223,7 +224,7 @@ def step_values(optimizer, settings:dict)->tuple: # Scalars, new values of the c
     own = {name: x if isinstance(x, float) else cast(x, SCALAR) for name,x in own.items()}
     carried = [ops.cast(native(getattr(optimizer, name)), SCALAR) for name in optimizer.carried]
     def scalars(t, carried): # Of any step, as a policy holds them for single rows
-        s = optimizer.scalars(t, ops.cast(rate, SCALAR), *carried, **own)
+        s = optimizer.scalars(t, cast(rate, SCALAR), *carried, **own)
         return (s[0], list(s[1:])) if carried else (s, [])
     return *scalars(t, carried), rate, scalars
 
@@ -233,11 +234,11 @@ def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
     steps = optimizer.iterations + 1
     random = optimizer.state_dtype == 'bfloat16' or optimizer.stochastic_rounding
     return Policy(optimizer.rule, *(settings[name] for name in ('clipvalue', 'clipnorm', 'global_clipnorm')),
-                  decay=None if decay is None else ops.cast(rate, SCALAR)*decay, ema_momentum=settings.get('ema_momentum'),
+                  decay=None if decay is None else cast(rate, SCALAR)*decay, ema_momentum=settings.get('ema_momentum'),
                   overwrite=None if every is None else overwrites(steps, every if isinstance(every, int) else ops.cast(every, steps.dtype)),
                   key=key_of(optimizer.seed, steps) if random else None, rounding=optimizer.stochastic_rounding, scalars=scalars)
 
-# %% ../nbs/inside/10_optimizer.ipynb #7011eaf2
+# %% ../nbs/inside/10_optimizer.ipynb #8c9e6a3f
 def make_row(optimizer, i:int, g)->Row:
     "The `i`-th variable, as an engine sees it."
     variable = optimizer._trainable_variables[i]
@@ -263,7 +264,9 @@ def step_others(optimizer, engine, others, grads, s, policy, rate, state)->None:
         def step(i=i):
             if i in grads: engine.step([make_row(optimizer, i, grads[i])._replace(average=None)], s, policy, rate); constrain(optimizer, engine, [i])
             else: engine.each(optimizer._trainable_variables[i], assign, optimizer._accumulator.sums[i])
-        choose(native(optimizer._accumulator.given)[i] > 0, step, lambda: None, state)
+        given = native(optimizer._accumulator.given)[i] > 0
+        begun = ops.any(ops.not_equal(native(optimizer._accumulator.sums[i]), 0))  # by Keras, which has no flags
+        choose(ops.logical_or(given, begun), step, lambda: None, state)
 
 def constrain(optimizer, engine, indices)->None:
     "Apply the constraints of variables."
@@ -314,7 +317,7 @@ def summed(pairs)->list: # (gradient, variable) pairs
     totals = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, some) if some else [])
     return [(g if no else next(totals), v) for (g,v),no in zip(pairs, empty)]
 
-# %% ../nbs/inside/10_optimizer.ipynb #a6930d14
+# %% ../nbs/inside/10_optimizer.ipynb #65894603
 def state_lists(optimizer)->dict: # Attribute -> list of variables
     "The lists of state that a checkpoint must hold."
     names = [*optimizer.slots.values(), *(['_model_variables_moving_average'] if optimizer.use_ema else []),
@@ -326,14 +329,15 @@ def take_over(optimizer, keras_optimizer)->None:
     started = int(ops.convert_to_numpy(keras_optimizer._iterations)) > 0  # before its first step Keras's averages are empty
     for ours,theirs in zip(optimizer.variables, keras_optimizer.variables):
         if started or not ours.path.endswith('_average'): assign_copy(ours, theirs)
-    if optimizer._accumulator: mark_given(optimizer)
 
-def mark_given(optimizer)->None:
-    "In the middle of a cycle that Keras began, the variables with a sum that is not 0 have got a gradient."
-    sums = optimizer._accumulator.sums
-    optimizer._accumulator.given.assign(np.array([x is not None and bool(ops.any(ops.not_equal(x, 0))) for x in sums], 'uint8'))
+def start_own(optimizer)->None:
+    "Let what is ours alone start afresh."
+    own = own_variables(optimizer)
+    for v in optimizer.variables[-own:] if own else ():
+        first = [x for name,x in optimizer.carried.items() if v.path.endswith(f'row{name}')]
+        v.assign(ops.full(v.shape, first[0] if first else 0, v.dtype))
 
-# %% ../nbs/inside/10_optimizer.ipynb #e207af70
+# %% ../nbs/inside/10_optimizer.ipynb #afe570f2
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer for any rule: checked, accumulated, clipped, fused, replicated, averaged and saved.
 
@@ -585,10 +589,11 @@ class Optimizer(keras.optimizers.Optimizer):
             grads, sums, others = accumulated(self, grads, overwriting)
             engine = self._engine.plain if others else self._engine.serving([self._trainable_variables[i] for i in grads])
             grads = dict(zip(grads, engine.clipped(list(grads.values()), policy)))
-            engine.merged(lambda *args: self._assign_all(engine, others, *args), grads, sums, overwriting, s, carried, policy, rate, fine)
+            assign_all = lambda *args: self._assign_all(engine, others, fine, *args)
+            engine.merged(assign_all, grads, sums, overwriting, s, carried, policy, rate)
             count(self, fine)
 
-    def _assign_all(self, engine, others, grads, sums, overwriting, s, carried, policy, rate, fine):
+    def _assign_all(self, engine, others, fine, grads, sums, overwriting, s, carried, policy, rate):
         "What a step assigns: everything, the sums of gradients alone, or nothing; as the data say."
         state = [*self.variables, *self._trainable_variables]
         def update():
@@ -641,6 +646,16 @@ class Optimizer(keras.optimizers.Optimizer):
             average = self._model_variables_moving_average[self._get_variable_index(v)]
             if average is not None: self._engine.each(v, assign_copy, average)
 
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        "As in Keras; if the optimizer was built for all variables of a model, the trainable ones alone may be given."
+        chosen = [getattr(v, 'trainable', True) for v in self._trainable_variables]
+        if len(trainable_variables) == len(chosen) or len(trainable_variables) != sum(chosen):
+            return super().stateless_apply(optimizer_variables, grads, trainable_variables)
+        given, gs = iter(trainable_variables), iter(grads)
+        weights = [next(given) if yes else native(v) for v,yes in zip(self._trainable_variables, chosen)]
+        weights, state = super().stateless_apply(optimizer_variables, [next(gs) if yes else None for yes in chosen], weights)
+        return [w for w,yes in zip(weights, chosen) if yes], state
+
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Spare variables from weight decay. May be called before or after the first step; a second call replaces the first.
 
@@ -661,7 +676,7 @@ class Optimizer(keras.optimizers.Optimizer):
         Args:
             store: mapping from `'0'`, `'1'`, ... to arrays, in the order of `variables`.
         """
-        load(self, store, not callable(self._learning_rate), own_variables(self))
+        if load(self, store, not callable(self._learning_rate), own_variables(self)) == 'of Keras': start_own(self)
     def assign(self, variable, value): variable.assign(ops.cast(value, variable.dtype))
     def _trackable_children(self, save_type='checkpoint', **kwargs):
         if save_type == 'savedmodel': return exported([*self.variables, *self._trainable_variables])

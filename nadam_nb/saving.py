@@ -31,11 +31,11 @@ def fits(variable, value)->bool:
     kinds = REAL[:2] if dtype_among(variable, REAL[:2]) else REAL
     return tuple(variable.shape) == tuple(value.shape) and (dtype_among(value, kinds) or value.dtype.kind == 'V')  # 'V': bfloat16, as h5py reads it
 
-# %% ../nbs/inside/09_saving.ipynb #7d7dfb96
+# %% ../nbs/inside/09_saving.ipynb #5f2329d3
 def load(optimizer, # Built or not
          store, # Mapping from '0', '1', ... to arrays
          rate:bool, own:int # As for `aligned`
-        )->bool: # Was it taken over?
+        )->str: # 'whole', 'of Keras' (without what is ours alone), or '' if it was not taken over
     "Take over a stored state as a whole, or warn and leave the optimizer as it is."
     variables, found = optimizer.variables, 'something else than arrays numbered from 0'
     try:
@@ -47,9 +47,9 @@ def load(optimizer, # Built or not
     if pairs is None:
         wanted = f'{len(variables)} variables of shapes {[tuple(v.shape) for v in variables[:6]]}{"..." if len(variables) > 6 else ""}'
         warn(f'The stored state of the optimizer does not fit and was not loaded; it goes on as it is. Stored: {found[:200]}. Expected: {wanted}.')
-        return False
+        return ''
     for variable,value in pairs: variable.assign(value)
-    return True
+    return 'of Keras' if own and pairs[-1][0] is not variables[-1] else 'whole'
 
 # %% ../nbs/inside/09_saving.ipynb #3c7ec834
 def stored_shapes(prefix:str # Path of a checkpoint

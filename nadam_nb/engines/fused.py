@@ -41,12 +41,12 @@ class Compiler(dict):
         self[f] = tf.function(f, jit_compile=True if xla_works() else None, autograph=False)
         return self[f]
 
-# %% ../../nbs/inside/08a_fused.ipynb #9765e369
+# %% ../../nbs/inside/08a_fused.ipynb #d2de4c22
 def scalar(x, # Number, tensor or `None`
            dtype:str # Name of a dtype
           ): # A tensor, or `None`
     "A number that can change without a new trace."
-    return None if x is None else tf.cast(x, dtype)
+    return None if x is None else tf.cast(x, dtype) if tf.is_tensor(x) else tf.constant(x, dtype)  # a cast would take a number through float32
 
 # %% ../../nbs/inside/08a_fused.ipynb #ed191f83
 def clipped_by(g, clipvalue=None, factor=None):
