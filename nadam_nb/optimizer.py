@@ -6,9 +6,9 @@
 __all__ = ['FIXED', 'Self', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_variable', 'rate_config', 'is_floating',
            'label', 'engine_for', 'make_state', 'new_slot', 'make_scalars', 'make_rows_state', 'own_variables',
            'first_averages', 'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'step_values',
-           'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'constrain', 'assign', 'assign_copy',
-           'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own', 'Optimizer',
-           'Nadam']
+           'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given', 'constrain', 'assign',
+           'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own',
+           'Optimizer', 'Nadam']
 
 # %% ../nbs/inside/10_optimizer.ipynb #675a4058
 import re
@@ -270,7 +270,7 @@ def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
                   key=key_of(optimizer.seed,
                              steps) if random else None, rounding=optimizer.stochastic_rounding, scalars=scalars)
 
-# %% ../nbs/inside/10_optimizer.ipynb #612f2c1a
+# %% ../nbs/inside/10_optimizer.ipynb #710b013d
 def make_row(optimizer, i:int, g)->Row:
     "The `i`-th variable, as an engine sees it."
     variable = optimizer._trainable_variables[i]
@@ -296,14 +296,18 @@ def make_rows(optimizer, grads:dict, others:list)->list:
 
 def step_others(optimizer, engine, others, grads, s, policy, rate, state)->None:
     "At the end of a cycle, step the variables that got their gradients in earlier calls of it, and only these."
+    def step(i):
+        if i in grads:
+            engine.step([make_row(optimizer, i, grads[i])._replace(average=None)], s, policy, rate)
+        else: engine.each(optimizer._trainable_variables[i], assign, optimizer._accumulator.sums[i])
+    if_given(optimizer, others, step, state)
+
+def if_given(optimizer, others, act, state)->None:
+    "Call a function for each variable, among some, that got a gradient in this cycle."
     for i in others:
-        def step(i=i):
-            if i in grads: engine.step([make_row(optimizer, i, grads[i])._replace(average=None)], s, policy,
-                                       rate); constrain(optimizer, engine, [i])
-            else: engine.each(optimizer._trainable_variables[i], assign, optimizer._accumulator.sums[i])
         given = native(optimizer._accumulator.given)[i] > 0
         begun = ops.any(ops.not_equal(native(optimizer._accumulator.sums[i]), 0))  # by Keras, which has no flags
-        choose(ops.logical_or(given, begun), step, lambda: None, state)
+        choose(ops.logical_or(given, begun), partial(act, i), lambda: None, state)
 
 def constrain(optimizer, engine, indices)->None:
     "Apply the constraints of variables."
@@ -384,7 +388,7 @@ def start_own(optimizer)->None:
         first = [x for name,x in optimizer.carried.items() if v.path.endswith(f'row{name}')]
         v.assign(ops.full(v.shape, first[0] if first else 0, v.dtype))
 
-# %% ../nbs/inside/10_optimizer.ipynb #ec0842f8
+# %% ../nbs/inside/10_optimizer.ipynb #a219b405
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -670,6 +674,7 @@ class Optimizer(keras.optimizers.Optimizer):
             step_others(self, engine, others, grads, s, policy, rate, state)  # before the averages of all move
             engine.step(make_rows(self, grads, others), s, policy, rate)
             constrain(self, engine, [i for i in grads if i not in others])
+            if_given(self, [i for i in others if i in grads], lambda i: constrain(self, engine, [i]), state)
             for i,g in overwriting.items(): engine.each(self._trainable_variables[i], assign, sums.get(i, g))
             for name,value in zip(self.carried if grads else (),
                                   carried): engine.each(getattr(self, name), assign, value)
@@ -740,7 +745,7 @@ class Optimizer(keras.optimizers.Optimizer):
         if load(self, store, not callable(self._learning_rate), own_variables(self)) == 'of Keras': start_own(self)
     def assign(self, variable, value): variable.assign(ops.cast(value, variable.dtype))
     def _trackable_children(self, save_type='checkpoint', **kwargs):
-        if save_type == 'savedmodel': return exported([*self.variables, *self._trainable_variables])
+        if save_type == 'savedmodel': return exported(self)
         return {name: x for name,x in super()._trackable_children(save_type, **kwargs).items() if name != '_variables'}
     def _lookup_dependency(self, name, cached_dependencies=None):
         return None if name == '_variables' else super()._lookup_dependency(name, cached_dependencies)

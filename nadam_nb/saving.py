@@ -79,9 +79,14 @@ def check_checkpoint(prefix:str, # Path of a checkpoint
         raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected '
                          f'{str(wanted)[:300]}. Found {str(told)[:300]}.')
 
-# %% ../nbs/inside/09_saving.ipynb #817b7885
-def exported(variables # Of an optimizer
-            )->dict: # The variables of TensorFlow behind them, each once
-    "What a SavedModel keeps of an optimizer."
-    found = {id(x): x for x in (getattr(v, '_flat', None) if hasattr(v, '_flat') else native(v) for v in variables)}
+# %% ../nbs/inside/09_saving.ipynb #039a51d5
+def exported(optimizer)->dict: # The variables of TensorFlow behind those of the optimizer, each once
+    "What a SavedModel keeps of an optimizer; an error if that would not do."
+    for name in ('learning_rate', *optimizer.checks):
+        value = vars(optimizer).get('_learning_rate' if name == 'learning_rate' else name)
+        if callable(value) and not hasattr(value, 'get_config') and not hasattr(value, 'dtype'):
+            raise ValueError(f'`{name}` is a callable, which a SavedModel cannot call back. Set it to a number before the training '
+                             'function is traced.')
+    variables = [*optimizer.variables, *optimizer._trainable_variables]
+    found = {id(x): x for x in (v._flat if hasattr(v, '_flat') else native(v) for v in variables)}
     return {f'variable_{i}': x for i,x in enumerate(found.values())}
