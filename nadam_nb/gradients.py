@@ -18,9 +18,8 @@ from keras import ops
 from . import private
 from .arguments import REAL, dtype_among, refuse, warn
 from .backends import here, native, path
-from .rule import wide_dtype
 
-# %% ../nbs/inside/07_gradients.ipynb #22db4bbe
+# %% ../nbs/inside/07_gradients.ipynb #9f452c82
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
@@ -29,11 +28,12 @@ def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
         refuse('grads_and_vars', grads_and_vars, expected, TypeError)
     pairs = list(grads_and_vars)
     for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable) or hasattr(pair[1], 'assign')):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable)
+                                                                         or hasattr(pair[1], 'assign')):
             refuse('grads_and_vars', pair, expected, TypeError)
     return [g for g,_ in pairs], [v for _,v in pairs]
 
-# %% ../nbs/inside/07_gradients.ipynb #57b31946
+# %% ../nbs/inside/07_gradients.ipynb #8c7eb22e
 def sparse_kind(g # Gradient of any kind
                )->str: # 'slices', 'tensor' (TensorFlow), 'jax', 'torch'; '' if it is dense
     "In which form a gradient names its entries."
@@ -41,7 +41,8 @@ def sparse_kind(g # Gradient of any kind
     if name in ('IndexedSlices', 'IndexedSlicesValue'): return 'slices'
     if name in ('SparseTensor', 'SparseTensorValue'): return 'tensor'
     if hasattr(g, 'todense') and type(g).__module__.startswith('jax.'): return 'jax'
-    return 'torch' if type(g).__module__.startswith('torch') and str(getattr(g, 'layout', 'torch.strided')) != 'torch.strided' else ''
+    return 'torch' if type(g).__module__.startswith('torch') and str(getattr(g, 'layout',
+            'torch.strided')) != 'torch.strided' else ''
 
 def dense(g, # Gradient: array, tensor or any kind of sparse one
           shape, # Shape of its variable
@@ -56,7 +57,7 @@ def dense(g, # Gradient: array, tensor or any kind of sparse one
     if kind == 'torch': g = ops.cast(g, dtype).to_dense()
     return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
 
-# %% ../nbs/inside/07_gradients.ipynb #5acb91a1
+# %% ../nbs/inside/07_gradients.ipynb #fe624d91
 class Named(NamedTuple):
     "The rows that a sparse gradient names."
     ids: object # Different rows; spare places at the end repeat the first one
@@ -69,8 +70,11 @@ def slices_of(g, # Sparse gradient of any kind
     kind = sparse_kind(g)
     if kind == 'slices': return ops.cast(g.indices, 'int64'), ops.cast(g.values, dtype)
     if kind == 'torch': g = g.coalesce() if g.layout.__str__() == 'torch.sparse_coo' else g.to_sparse_coo().coalesce()
-    indices, values = dict(tensor=lambda: (g.indices, g.values), jax=lambda: (g.indices, g.data), torch=lambda: (g.indices().T, g.values()))[kind]()
-    indices, values, sparse = ops.cast(indices, 'int64' if kind != 'jax' else 'int32'), ops.cast(values, dtype), indices.shape[-1]
+    indices, values = dict(tensor=lambda: (g.indices, g.values), jax=lambda: (g.indices, g.data),
+                           torch=lambda: (g.indices().T, g.values()))[kind]()
+    indices, values, sparse = ops.cast(indices,
+                                       'int64' if kind != 'jax'
+                                       else 'int32'), ops.cast(values, dtype), indices.shape[-1]
     if sparse > 1:  # single entries: each becomes a slice with zeros around it
         count = ops.shape(values)[0]
         at = ops.concatenate([ops.cast(ops.arange(count), indices.dtype)[:, None], indices[:, 1:]], 1)
@@ -92,53 +96,61 @@ def named(g, # Sparse gradient of any kind
     valid = places <= ops.max(segment, initial=-1)
     unique = ops.take(ids, ops.where(valid, first, ops.zeros_like(first)), axis=0)
     valid = ops.logical_and(valid, unique < shape[0])  # JAX pads with rows that do not exist
-    return Named(unique, ops.where(ops.reshape(valid, (-1,) + (1,)*(len(shape) - 1)), sums, ops.zeros_like(sums)), valid)
+    return Named(unique, ops.where(ops.reshape(valid, (-1,) + (1,)*(len(shape) - 1)), sums, ops.zeros_like(sums)),
+                 valid)
 
 # %% ../nbs/inside/07_gradients.ipynb #7712447c
 def values_of(g): return g.values if isinstance(g, Named) else g
 def with_values(g, values): return g._replace(values=values) if isinstance(g, Named) else values
 
-# %% ../nbs/inside/07_gradients.ipynb #bb66b705
+# %% ../nbs/inside/07_gradients.ipynb #7e493670
 def slices_shape(g, # `tf.IndexedSlices`
                  v # Its variable
                 )->tuple: # Shape of the dense gradient, as far as it is known
     "Shape of a sparse gradient; an error if its parts do not fit together, or a row is not one of the variable's."
     import tensorflow as tf
     told = f'The sparse gradient of {path(v)}'
-    if g.dense_shape is not None and g.dense_shape.shape.rank != 1: raise ValueError(f'{told} has a dense_shape of shape {g.dense_shape.shape}.')
+    if g.dense_shape is not None and g.dense_shape.shape.rank != 1:
+        raise ValueError(f'{told} has a dense_shape of shape {g.dense_shape.shape}.')
     shape = None if g.dense_shape is None else tf.get_static_value(g.dense_shape)
     shape = (v.shape[0] if len(v.shape) else None, *g.values.shape[1:]) if shape is None else shape.tolist()
     rows = tf.get_static_value(g.indices)
     if g.indices.shape.rank != 1 or not g.indices.shape.is_compatible_with(g.values.shape[:1]):
         raise ValueError(f'{told} has values of shape {g.values.shape} for indices of shape {g.indices.shape}.')
     if rows is not None and len(v.shape) and len(rows) and not (0 <= rows.min() and rows.max() < v.shape[0]):
-        raise ValueError(f'{told} names row {rows.min() if rows.min() < 0 else rows.max()}; the variable has shape {tuple(v.shape)}.')
+        raise ValueError(f'{told} names row {rows.min() if rows.min() < 0 else rows.max()}; the variable has shape '
+                         f'{tuple(v.shape)}.')
     return tuple(shape)
 
-# %% ../nbs/inside/07_gradients.ipynb #64a9f535
+# %% ../nbs/inside/07_gradients.ipynb #4625ad2d
 def as_gradient(g, # Gradient as it came
                 v # Its variable
                ): # A tensor, an array or a sparse gradient; `TypeError` if it is none
     "A gradient that is made of numbers."
     wanted = f'pairs with a tensor as the gradient of {path(v)}'
     if 'DTensor' in (type(g).__name__, type(getattr(v, 'value', v)).__name__):
-        refuse('grads_and_vars', type(g), f'{wanted}, whole on every device: Keras does not see the parameters that `fully_shard` makes', TypeError)
+        refuse('grads_and_vars', type(g),
+               f'{wanted}, whole on every device: Keras does not see the parameters that `fully_shard` makes',
+               TypeError)
     try:
         if sparse_kind(g) == 'slices':
             import tensorflow as tf
-            return tf.IndexedSlices(*map(tf.convert_to_tensor, (g.values, g.indices, *([] if g.dense_shape is None else [g.dense_shape]))))
-        if sparse_kind(g) or ops.is_tensor(g) or hasattr(g, 'dtype'): return g if sparse_kind(g) or ops.is_tensor(g) else np.asarray(g)
+            return tf.IndexedSlices(*map(tf.convert_to_tensor, (g.values, g.indices,
+                                                                *([] if g.dense_shape is None else [g.dense_shape]))))
+        if sparse_kind(g) or ops.is_tensor(g): return g
+        if hasattr(g, 'dtype'): return np.asarray(g)
         plain = np.asarray(g)
         return plain if plain.dtype == object else np.asarray(plain, 'float64') if dtype_among(plain) else plain
     except Exception: refuse('grads_and_vars', g, wanted, TypeError)
 
-# %% ../nbs/inside/07_gradients.ipynb #db87784d
+# %% ../nbs/inside/07_gradients.ipynb #423bfae7
 def check_gradient(g, # Gradient: array, tensor, nested list of numbers, or sparse
                    v # Its variable
                   ): # The gradient; `TypeError` if it is none, `ValueError` if its shape is wrong
     "A gradient that fits its variable."
     if not dtype_among(v, REAL[2:]):
-        raise ValueError(f'{path(v)} is of dtype {v.dtype}: only floating-point variables can be trained. Give no gradient for it, or None.')
+        raise ValueError(f'{path(v)} is of dtype {v.dtype}: only floating-point variables can be trained. Give no '
+                         f'gradient for it, or None.')
     g = as_gradient(g, v)
     parts = [g.values] if sparse_kind(g) == 'slices' else [g]
     whole = [x for x in (g.indices, g.dense_shape) if x is not None] if sparse_kind(g) == 'slices' else []
@@ -147,27 +159,31 @@ def check_gradient(g, # Gradient: array, tensor, nested list of numbers, or spar
     shape = slices_shape(g, v) if whole else g.shape
     known = getattr(shape, 'rank', 0) is not None  # a traced tensor may not know its shape
     if known and (len(shape) != len(v.shape) or any(a not in (None, b) for a,b in zip(shape, v.shape))):
-        raise ValueError(f'The gradient of {path(v)} has shape {tuple(shape)}; the variable has shape {tuple(v.shape)}.')
+        raise ValueError(f'The gradient of {path(v)} has shape {tuple(shape)}; the variable has shape '
+                         f'{tuple(v.shape)}.')
     return g
 
-# %% ../nbs/inside/07_gradients.ipynb #9717d8fe
+# %% ../nbs/inside/07_gradients.ipynb #83e638cb
 def checked_pairs(grads, # One gradient, or `None`, for each variable
                   variables, # The variables
                   key, # Function that tells variables apart
                   check_known # Function that raises an error for variables that are not the optimizer's
                  )->list: # Pairs that can be applied, those without a gradient left out
     "Gradients and variables, checked together."
-    if len(grads) != len(variables): refuse('grads', f'{len(grads)} gradients', f'one gradient for each of the {len(variables)} variables')
+    if len(grads) != len(variables): refuse('grads', f'{len(grads)} gradients',
+                                            f'one gradient for each of the {len(variables)} variables')
     names = [path(v) for v in variables]
     if len(set(map(key, variables))) < len(names): refuse('grads_and_vars', names, 'pairs of different variables')
-    if all(g is None for g in grads): raise ValueError(f'No gradients provided for any variable. Received `grads_and_vars` for {names}.')
+    if all(g is None for g in grads):
+        raise ValueError(f'No gradients provided for any variable. Received `grads_and_vars` for {names}.')
     check_known(variables)
     kept = [(check_gradient(g, v), v) for g,v in zip(grads, variables) if g is not None]
-    lost = [name for name,g,v in zip(names, grads, variables) if g is None and dtype_among(v, REAL[2:]) and getattr(v, 'trainable', True)]
+    lost = [name for name,g,v in zip(names, grads, variables) if g is None and dtype_among(v, REAL[2:])
+            and getattr(v, 'trainable', True)]
     if lost: warn(f'Gradients do not exist for variables {lost}; they are left as they are.')
     return kept
 
-# %% ../nbs/inside/07_gradients.ipynb #c2ebef8d
+# %% ../nbs/inside/07_gradients.ipynb #47b148e2
 class Checker:
     "Checks calls, and remembers the last one."
     def __init__(self, key, check_known): self.key, self.check_known, self.last = key, check_known, None
@@ -184,10 +200,11 @@ def kinds(grads, variables):
     "All that decides how dense eager gradients are checked; `None` for others."
     if variables is None or not grads or not here.eager(): return None
     eager = type(grads[0])
-    if not hasattr(eager, '_numpy') or any(g.__class__ is not eager for g in grads): return None  # not TensorFlow's eager tensors
+    # not TensorFlow's eager tensors
+    if not hasattr(eager, '_numpy') or any(g.__class__ is not eager for g in grads): return None
     return [*map(id, variables)], [g.shape for g in grads], [g.dtype for g in grads]
 
-# %% ../nbs/inside/07_gradients.ipynb #6c7f9427
+# %% ../nbs/inside/07_gradients.ipynb #cecf004b
 def cannot_raise():
     refuse('nonfinite', 'raise', "'skip' or 'propagate' in a program that XLA or JAX compiles as a whole, which cannot "
            'raise an error (in `compile`, jit_compile=False leaves the compiling out)')
@@ -201,8 +218,9 @@ def finite(grads, # Dense gradients, or named rows
     if mode == 'propagate' or not grads: return None
     flags = ops.stack([ops.all(ops.isfinite(values_of(g))) for g in grads])
     if mode == 'skip': return ops.all(flags)
-    names, told = [path(v) for v in variables], '`nonfinite` is `raise`, and there is NaN or infinity in the gradients of'
-    if not here.eager(): return checks.append(assertion(flags, names, told))
+    names, told = [path(v)
+            for v in variables], '`nonfinite` is `raise`, and there is NaN or infinity in the gradients of'
+    if here.symbolic(flags): return checks.append(assertion(flags, names, told))
     bad = [name for name,fine in zip(names, ops.convert_to_numpy(flags)) if not fine]
     if bad: raise ValueError(f'{told} {bad}.')
 

@@ -10,9 +10,9 @@ FINE = ['# Title', '#| export\ndef double(x):\n    "Twice."\n    return 2*x', 'D
 LONG = 'def f():\n    "Doc."\n' + '    x = 1\n'*26
 PLANTED = {LONG: 'the body of f has 26 lines', 'x = 1' + '0'*120: '125 columns', 'class Sub(Nadam): pass': 'Sub inherits from Nadam',
            'class Sub(m.Optimizer): pass': 'Sub inherits from Optimizer'}
-BARE = {('#| export\ndef f(): pass', '#| export\ndef g(): pass', 'Prose.'): 'f is followed by neither',
-        ('#| export\ndef f(): pass\ndef g(): pass', 'Prose.'): 'f is followed by neither', ('#|export\ndef f(): pass', '## Heading'): 'f is followed by neither',
-        ('#| exports\ndef f(): pass', 'import os\nshow_doc(f)'): 'f is followed by neither'}
+BARE = {('#| export\ndef f(): pass', '#| export\ndef g(): pass', 'Prose.'): 'f followed by neither',
+        ('#|export\ndef f(): pass', '## Heading'): 'f followed by neither',
+        ('#| exports\ndef f(): pass', 'import os\nshow_doc(f)'): 'f followed by neither'}
 
 def checked(cells, module):
     "What the check says of a project with these cells and this module, and whether it failed."

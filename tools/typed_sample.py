@@ -25,6 +25,8 @@ Nadam(0.01, 0.9, 0.999, 1e-7, 1.0, None, None, True, 0.99, 10, True, 'mine')
 Nadam(clipvalue=1, global_clipnorm=None, weight_decay=0.01, gradient_accumulation_steps=4, loss_scale_factor=2.0**15)
 Nadam(momentum_decay=float('inf'), fused=None, nonfinite='skip', ema_overwrite_frequency=None)
 
+Nadam(sparse_update='lazy', state_dtype='bfloat16', stochastic_rounding=True, seed=3, rate_multipliers={'dense': 0.5})
+
 # Methods, and what they return
 optimizer = Nadam()
 model.compile(optimizer, loss='mse')
@@ -46,4 +48,7 @@ Nadam(use_ema='yes')  # type: ignore[arg-type]  # pyright: ignore[reportArgument
 Nadam(name=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Nadam(fused='always')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Nadam(nonfinite='ignore')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Nadam(sparse_update='rows')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Nadam(state_dtype='float16')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Nadam(rate_multipliers=[1.0])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 optimizer.build(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

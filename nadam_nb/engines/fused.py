@@ -25,12 +25,13 @@ from ..gradients import Named
 from ..rounding import places, store, variable_key
 from ..rule import cast_scalars, decay_weights, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #0ea633c3
+# %% ../../nbs/inside/08a_fused.ipynb #2ef1eccc
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
     try:
-        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True, autograph=False)(tf.constant(1.))) == 2.
+        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True,
+                                                       autograph=False)(tf.constant(1.))) == 2.
     except (tf.errors.OpError, ValueError) as e:
         warn(f'XLA is not available, Nadam runs as a plain graph: {e}')
         return False
@@ -41,14 +42,15 @@ class Compiler(dict):
         self[f] = tf.function(f, jit_compile=True if xla_works() else None, autograph=False)
         return self[f]
 
-# %% ../../nbs/inside/08a_fused.ipynb #9765e369
+# %% ../../nbs/inside/08a_fused.ipynb #0354aa7b
 def scalar(x, # Number, tensor or `None`
            dtype:str # Name of a dtype
           ): # A tensor, or `None`
     "A number that can change without a new trace."
-    return None if x is None else tf.cast(x, dtype)
+    # a cast would take a number through float32
+    return None if x is None else tf.cast(x, dtype) if tf.is_tensor(x) else tf.constant(x, dtype)
 
-# %% ../../nbs/inside/08a_fused.ipynb #ed191f83
+# %% ../../nbs/inside/08a_fused.ipynb #0f5c6daa
 def clipped_by(g, clipvalue=None, factor=None):
     "A gradient clipped by value, then multiplied by a factor; `None` leaves a rule out."
     if clipvalue is not None: g = clip_value(g, clipvalue)
@@ -62,7 +64,8 @@ def step_large(rule, # As in a policy
                share=None, # Share of the weights that decays
                ema_momentum=None, overwrite=None, # Of the average; whether it overwrites the weights now
                multiplier=None, frozen:bool=False, # Factor of the change; or does the weight stay?
-               key=None, own_key=None, rounding:bool=False # For stochastic rounding: of the step, of the variable; of the weights, too?
+               # For stochastic rounding: of the step, of the variable; of the weights, too?
+               key=None, own_key=None, rounding:bool=False
               )->None:
     "Step one variable, its slots and its average, all assigned in place."
     change, *new = rule(clipped_by(g, clipvalue, factor), s, *(tf.cast(x, g.dtype) for x in slots))
@@ -78,12 +81,13 @@ def step_large(rule, # As in a policy
     for k,(variable,value) in enumerate(zip((w, *slots), (new_w, *new)), -1):
         variable.assign(store(value, variable.dtype.name, place, key, k) if k >= 0 else value)
 
-# %% ../../nbs/inside/08a_fused.ipynb #62971019
+# %% ../../nbs/inside/08a_fused.ipynb #ac28aeff
 class Slot(keras.Variable):
     "A variable that lies in a part of a flat one."
     def __init__(self, flat, start:int, shape, name:str):
         self._flat, self._range = flat, slice(start, start + int(np.prod(shape)))
-        super().__init__(lambda shape, dtype: None, shape=shape, dtype=flat.dtype.name, trainable=False, autocast=False, name=name)
+        super().__init__(lambda shape, dtype: None, shape=shape, dtype=flat.dtype.name, trainable=False, autocast=False,
+                         name=name)
 
     def _initialize_with_initializer(self, initializer): self._value = self._flat
 
@@ -101,7 +105,7 @@ class Slot(keras.Variable):
 
     def _restore_from_tensors(self, restored_tensors): self.assign(restored_tensors['VARIABLE_VALUE'])
 
-# %% ../../nbs/inside/08a_fused.ipynb #c04ad3bd
+# %% ../../nbs/inside/08a_fused.ipynb #cde14651
 class Group:
     "The flat slots of small variables."
     def __init__(self,
@@ -112,13 +116,14 @@ class Group:
         self.variables, self.dtype, self.device = variables, dtype, variables[0].device
         self.sizes = [int(np.prod(v.shape)) for v in variables]
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int).tolist()
-        with tf.device(self.device): self.flats = [tf.Variable(tf.zeros(sum(self.sizes), stored or dtype), trainable=False) for _ in range(slots)]
+        with tf.device(self.device): self.flats = [tf.Variable(tf.zeros(sum(self.sizes), stored or dtype),
+                                                               trainable=False) for _ in range(slots)]
 
     def places(self, indices:list): # Of its variables
         "What each element contributes to stochastic rounding."
         return np.concatenate([places((n,), variable_key(i), np) for n,i in zip(self.sizes, indices)])
 
-# %% ../../nbs/inside/08a_fused.ipynb #73f35401
+# %% ../../nbs/inside/08a_fused.ipynb #d5e531f7
 def change_of(rule, # As in a policy
               flats, # Flat slots, assigned in place
               g, # The gradients, joined
@@ -148,7 +153,8 @@ def add_changes(rows:list, # One `Row` for each variable of a group
             w.assign_add(change, read_value=False)
             continue
         place = places(w.shape, variable_key(row.index)) if policy.rounding and w.dtype != change.dtype else None
-        w.assign(store(moved(tf.cast(w, change.dtype), change, row, policy), w.dtype.name, place, policy.key), read_value=False)
+        w.assign(store(moved(tf.cast(w, change.dtype), change, row, policy), w.dtype.name, place, policy.key),
+                 read_value=False)
 
 # %% ../../nbs/inside/08a_fused.ipynb #2c9a00a2
 SMALL = 2**16  # weights; variables up to this size are joined
@@ -179,13 +185,14 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../../nbs/inside/08a_fused.ipynb #1e390d24
+# %% ../../nbs/inside/08a_fused.ipynb #7f79e808
 KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
     "Steps all variables by compiled programs."
     def __init__(self, lazy:bool=False): # Are single rows stepped? Then no variables are joined
-        self.lazy, self.compiled, self.plain, self.programs, self.numbers = lazy, Compiler(), OneByOne(), OrderedDict(), (None, None)
+        self.lazy, self.compiled, self.plain = lazy, Compiler(), OneByOne()
+        self.programs, self.numbers = OrderedDict(), (None, None)
 
     def lay_out(self, variables, slots, dtype=None):
         "Group the small variables, whose slots this engine makes."
@@ -213,10 +220,14 @@ class Fused:
         groups = [(group, [by_id[id(v)] for v in group.variables]) for group in self.groups]
         large = [row for v,row in by_id.items() if v not in self.place and row.g is not None]
         joined, factors, rest = self._norms(groups, large, policy)
-        for (group,members),g,factor in zip(groups, joined, factors): self._group(group, members, g, scalars(group.dtype), rest, factor)
-        for row,factor in zip(large, factors[len(groups):]): self._large(row, scalars(wide_dtype(row.variable.dtype)), policy, factor)
+        for (group,members),g,factor in zip(groups, joined,
+                                            factors): self._group(group, members, g, scalars(group.dtype), rest, factor)
+        for row,factor in zip(large, factors[len(groups):]): self._large(row, scalars(wide_dtype(row.variable.dtype)),
+                                                                         policy, factor)
         for row in rows:
-            if row.average is not None and (row.g is None or id(native(row.variable)) in self.place): average_row(row.variable, row.average, policy)
+            if row.average is not None and (row.g is None
+                                            or id(native(row.variable)) in self.place): average_row(row.variable,
+                                                    row.average, policy)
 
     def _norms(self, groups, large, policy):
         "Joined gradients of the groups, factors that clip all by norm, and what is left to clip in groups."
@@ -229,9 +240,11 @@ class Fused:
         return joined, factors, policy._replace(clipvalue=None, clipnorm=None)
 
     def _group(self, group, rows, g, s, policy, factor):
-        noise = {} if policy.key is None else dict(key=policy.key, place=tf.constant(group.places([row.index for row in rows])))
+        noise = {} if policy.key is None else dict(key=policy.key,
+                                                   place=tf.constant(group.places([row.index for row in rows])))
         with self.on(group.device):
-            changes = self.compiled[change_of](policy.rule, group.flats, g, s, clipvalue=scalar(policy.clipvalue, g.dtype), factor=factor, **noise)
+            changes = self.compiled[change_of](policy.rule, group.flats, g, s,
+                                               clipvalue=scalar(policy.clipvalue, g.dtype), factor=factor, **noise)
             add_changes(rows, group.sizes, changes, policy)
 
     def _large(self, row, s, policy, factor):
@@ -239,14 +252,18 @@ class Fused:
         if isinstance(row.g, Named): return step_named(row.variable, row.g, row, policy)
         dtype, given = row.g.dtype, {}
         if row.counts is not None: s, carried = row_scalars(row, policy, dtype.name)
-        if average is not None: given.update(ema_momentum=scalar(policy.ema_momentum, average.dtype), overwrite=policy.overwrite)
+        if average is not None: given.update(ema_momentum=scalar(policy.ema_momentum, average.dtype),
+                                             overwrite=policy.overwrite)
         if row.decay: given.update(share=scalar(policy.decay, dtype))
         if row.multiplier != 1:
             given.update(frozen=row.multiplier == 0, multiplier=scalar(row.multiplier, dtype))
-            if row.decay and policy.decay is not None: given.update(share=scalar(policy.decay, dtype)*given['multiplier'])
-        if policy.key is not None: given.update(key=policy.key, own_key=tf.constant(variable_key(row.index)), rounding=policy.rounding)
+            if row.decay and policy.decay is not None:
+                given.update(share=scalar(policy.decay, dtype)*given['multiplier'])
+        if policy.key is not None: given.update(key=policy.key, own_key=tf.constant(variable_key(row.index)),
+                                                rounding=policy.rounding)
         with self.on(w.device):
-            self.compiled[step_large](policy.rule, w, tuple(slots), average, row.g, s, clipvalue=scalar(policy.clipvalue, dtype), factor=factor, **given)
+            self.compiled[step_large](policy.rule, w, tuple(slots), average, row.g, s,
+                                      clipvalue=scalar(policy.clipvalue, dtype), factor=factor, **given)
         if row.counts is not None: count_rows(row, carried)
 
     def call(self, step, grads, variables, settings, key):
@@ -256,25 +273,29 @@ class Fused:
         if numbers != self.numbers[0]: self.numbers = numbers, tf.constant(numbers, tf.float64)
         key = tuple(map(id, variables)), tuple(map(kind_of, grads)), names, key
         if key not in self.programs:
-            run = lambda grads, numbers: step(list(zip(grads, variables)), {**settings, **dict(zip(names, tf.unstack(numbers)))})
+            run = lambda grads, numbers: step(list(zip(grads, variables)),
+                                              {**settings, **dict(zip(names, tf.unstack(numbers)))})
             self.programs[key] = traced(run, grads, self.numbers[1])
             while sum(len(key[0]) for key in self.programs) > KEPT*self.count: self.programs.popitem(last=False)
         self.programs.move_to_end(key)
         self.programs[key](grads, self.numbers[1])
 
-# %% ../../nbs/inside/08a_fused.ipynb #7a3be50b
+# %% ../../nbs/inside/08a_fused.ipynb #f7149932
 def kind_of(g):
     "What a program is made for: all that a gradient brings along, apart from numbers."
-    return (g.dtype, g.indices.dtype, getattr(g.dense_shape, 'dtype', None)) if isinstance(g, tf.IndexedSlices) else g.dtype
+    return (g.dtype, g.indices.dtype, getattr(g.dense_shape, 'dtype',
+                                              None)) if isinstance(g, tf.IndexedSlices) else g.dtype
 
 def traced(f, # Function of a list of tensors and a tensor
            grads, number # Examples
           ): # Function of the same arguments
     "A function, traced once and called at little cost."
-    spec = lambda g: (tf.IndexedSlicesSpec(None, g.dtype, g.indices.dtype, None if g.dense_shape is None else g.dense_shape.dtype)
+    spec = lambda g: (tf.IndexedSlicesSpec(None, g.dtype, g.indices.dtype,
+                                           None if g.dense_shape is None else g.dense_shape.dtype)
                       if isinstance(g, tf.IndexedSlices) else tf.TensorSpec.from_tensor(g))
     f = tf.function(f, autograph=False).get_concrete_function([spec(g) for g in grads], spec(number))
     if here.has_gpu(): return f
     captured, sparse = f.captured_inputs, any(isinstance(g, tf.IndexedSlices) for g in grads)
     flat = (lambda grads: tf.nest.flatten(grads, expand_composites=True)) if sparse else lambda grads: grads
-    return lambda grads, number: tf.raw_ops.StatefulPartitionedCall(args=[*flat(grads), number, *captured], Tout=[], f=f)
+    return lambda grads, number: tf.raw_ops.StatefulPartitionedCall(args=[*flat(grads), number, *captured], Tout=[],
+                                                                    f=f)

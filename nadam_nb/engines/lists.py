@@ -35,7 +35,7 @@ def nadam_lists(w, # Weights: a list of torch tensors; all four lists are of one
     torch._foreach_add_(ahead, g, alpha=s.b)
     torch._foreach_addcdiv_(w, ahead, root, value=-multiplier)
 
-# %% ../../nbs/inside/08c_lists.ipynb #3037d2d5
+# %% ../../nbs/inside/08c_lists.ipynb #517a5943
 PIECE = dict(cpu=2**20, other=2**24)  # weights stepped at a time
 
 def bundles(rows, # Tuples of torch tensors of one shape
@@ -45,7 +45,8 @@ def bundles(rows, # Tuples of torch tensors of one shape
     bundle, size = [], 0
     for row in rows:
         parts = [row]
-        if row[0].numel() > piece and all(x.is_contiguous() for x in row): parts = zip(*(x.view(-1).split(piece) for x in row))
+        if row[0].numel() > piece and all(x.is_contiguous()
+                                          for x in row): parts = zip(*(x.view(-1).split(piece) for x in row))
         for part in parts:
             if bundle and size + part[0].numel() > piece:
                 yield tuple(map(list, zip(*bundle)))
@@ -61,7 +62,7 @@ def fetched(s # Of a step: a named tuple of numbers and 0-d torch tensors of one
     values = iter(torch.stack([x for x in s if torch.is_tensor(x)]).tolist() if any(map(torch.is_tensor, s)) else [])
     return type(s)(*(next(values) if torch.is_tensor(x) else float(x) for x in s))
 
-# %% ../../nbs/inside/08c_lists.ipynb #5a686d8c
+# %% ../../nbs/inside/08c_lists.ipynb #cd4f97bd
 def step_lists(rows:list, # One `Row` for each variable, with a gradient
                policy, # For the rule, the decay and the rounding
                rule, # The rule for lists, such as `nadam_lists`
@@ -78,14 +79,16 @@ def step_lists(rows:list, # One `Row` for each variable, with a gradient
         if share: torch._foreach_add_([w for w,*_ in some], [w for w,*_ in some], alpha=-float(policy.decay)*factor)
         for kind in {(g.dtype, g.device) for _,g,*_ in some}:
             alike = [x for x in some if (x[1].dtype, x[1].device) == kind]
-            for w,g,*slots in bundles(alike, PIECE.get(kind[1].type, PIECE['other'])): rule(w, g, s, *slots, multiplier=factor)
+            for w,g,*slots in bundles(alike, PIECE.get(kind[1].type,
+                                                       PIECE['other'])): rule(w, g, s, *slots, multiplier=factor)
     for row,old,new in zip(rows, kept, wide): put_back(row, old, new, policy)
 
 def put_back(row, old, new, policy)->None:
     "Round and assign what was stepped as a copy."
     for k,(x,value) in enumerate(zip(old, new), -1):
         if x.data_ptr() == value.data_ptr() or (k < 0 and row.multiplier == 0): continue
-        place = places(x.shape, variable_key(row.index)) if policy.key is not None and (k >= 0 or policy.rounding) else None
+        place = places(x.shape, variable_key(row.index)) if policy.key is not None and (k >= 0
+                or policy.rounding) else None
         x.copy_(store(value, standardize_dtype(x.dtype), place, policy.key, k))
 
 # %% ../../nbs/inside/08c_lists.ipynb #24480c72
