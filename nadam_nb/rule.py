@@ -47,8 +47,8 @@ class Scalars(NamedTuple):
     epsilon: float # Added to the root of the second moment
     product: float # Product of the momentum coefficients up to this step
 
-# %% ../nbs/inside/01_rule.ipynb #d0731c97
-TINY = float(np.finfo('float32').tiny)  # smallest normal number of float32
+# %% ../nbs/inside/01_rule.ipynb #4f92c41c
+TINY = float(np.finfo('float32').tiny)  # smallest normal number of float32; an epsilon of 0 would threaten with 0/0
 
 def step_scalars(t, # Step, counted from 1; floating
                  product, # Product of the momentum coefficients up to step t - 1; 1 at t = 1
@@ -59,10 +59,11 @@ def step_scalars(t, # Step, counted from 1; floating
     mu, mu_next = momentum_at(t, beta_1, momentum_decay), momentum_at(t + 1, beta_1, momentum_decay)
     product = product * mu
     root = namespace(t).sqrt(one_minus_power(beta_2, t))
-    floor = namespace(t).where(epsilon*root > TINY, epsilon*root, TINY)  # not 0 in float32, where 0/0 would threaten
+    epsilon, smallest = epsilon*root, TINY if namespace(t) is np else TINY*ops.ones_like(root)
+    epsilon = np.maximum(epsilon, smallest) if namespace(t) is np else ops.where(epsilon > smallest, epsilon, smallest)
     return Scalars(one_minus_beta_1=1 - beta_1, one_minus_beta_2=1 - beta_2,
                    a=learning_rate*root*mu_next / (1 - product*mu_next), b=learning_rate*root*(1 - mu) / (1 - product),
-                   epsilon=floor, product=product)
+                   epsilon=epsilon, product=product)
 
 # %% ../nbs/inside/01_rule.ipynb #b65bef95
 def nadam_rule(g, # Gradient, any shape
