@@ -69,7 +69,7 @@ def search(step, # A step function
     ends = {lr: np.nan_to_num(run[:,-1,0].mean(), nan=np.inf) for lr, run in runs.items()}
     return min(ends, key=ends.get), runs
 
-# %% ../nbs/learn/08_digits.ipynb #12534b3f
+# %% ../nbs/learn/08_digits.ipynb #415a4e68
 def figure_style():
     "Set the style of all figures of the pages under Learn."
     set_matplotlib_formats('svg', metadata={'Date': None})
@@ -77,7 +77,7 @@ def figure_style():
     gray = dict.fromkeys(['text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'], '#7b828c')
     plt.rcParams.update({'figure.figsize': (4.4,2.7), 'figure.constrained_layout.use': True, 'font.size': 11, **gray,
                          'axes.spines.top': False, 'axes.spines.right': False, 'axes.prop_cycle': plt.cycler(color=colors),
-                         'savefig.transparent': True, 'svg.hashsalt': 'nadam_nb'})
+                         'figure.facecolor': 'none', 'axes.facecolor': 'none', 'svg.hashsalt': 'nadam_nb'})
 
 # %% ../nbs/learn/08_digits.ipynb #ce2ee3dc
 def label(ax, # Axes
