@@ -81,7 +81,7 @@ def slope(w # A point of the plane
     "Gradient of the valley."
     return A @ w
 
-# %% ../nbs/learn/08_digits.ipynb #1759be19
+# %% ../nbs/learn/08_digits.ipynb #03b0213b
 def figure_style():
     "Set the style of all figures of the pages under Learn."
     set_matplotlib_formats('svg', metadata={'Date': None})
@@ -89,7 +89,8 @@ def figure_style():
     gray = dict.fromkeys(['text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'], '#7b828c')
     plt.rcParams.update({'figure.figsize': (4.4,2.7), 'figure.constrained_layout.use': True, 'font.size': 11, **gray,
                          'axes.spines.top': False, 'axes.spines.right': False, 'figure.facecolor': 'none',
-                         'axes.facecolor': 'none', 'axes.prop_cycle': plt.cycler(color=colors), 'svg.hashsalt': 'nadam_nb'})
+                         'axes.facecolor': 'none', 'axes.prop_cycle': plt.cycler(color=colors),
+                         'svg.hashsalt': 'nadam_nb'})
 
 # %% ../nbs/learn/08_digits.ipynb #ce2ee3dc
 def label(ax, # Axes
