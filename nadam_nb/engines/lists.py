@@ -62,7 +62,7 @@ def fetched(s # Of a step: a named tuple of numbers and 0-d torch tensors of one
     values = iter(torch.stack([x for x in s if torch.is_tensor(x)]).tolist() if any(map(torch.is_tensor, s)) else [])
     return type(s)(*(next(values) if torch.is_tensor(x) else float(x) for x in s))
 
-# %% ../../nbs/inside/08c_lists.ipynb #cd4f97bd
+# %% ../../nbs/inside/08c_lists.ipynb #38afe3b9
 def step_lists(rows:list, # One `Row` for each variable, with a gradient
                policy, # For the rule, the decay and the rounding
                rule, # The rule for lists, such as `nadam_lists`
@@ -89,7 +89,7 @@ def put_back(row, old, new, policy)->None:
         if x.data_ptr() == value.data_ptr() or (k < 0 and row.multiplier == 0): continue
         place = places(x.shape, variable_key(row.index)) if policy.key is not None and (k >= 0
                 or policy.rounding) else None
-        x.copy_(store(value, standardize_dtype(x.dtype), place, policy.key, k))
+        x.copy_(value if place is None else store(value, standardize_dtype(x.dtype), place, policy.key, k))
 
 # %% ../../nbs/inside/08c_lists.ipynb #24480c72
 class Lists:
