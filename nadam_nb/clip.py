@@ -6,7 +6,6 @@
 __all__ = ['clip_value', 'norm', 'shrink', 'clip_norm', 'global_norm', 'clip_global_norm', 'clip']
 
 # %% ../nbs/inside/02_clip.ipynb #0004473d
-from keras import ops
 from keras.backend import result_type, standardize_dtype
 
 from .rule import cast, like, namespace

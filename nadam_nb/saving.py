@@ -11,9 +11,9 @@ import numpy as np
 # %% ../nbs/inside/09_saving.ipynb #13aa92f8
 from . import private
 from .arguments import REAL, dtype_among, warn
-from .backends import native, path
+from .backends import native
 
-# %% ../nbs/inside/09_saving.ipynb #d9bc1a5c
+# %% ../nbs/inside/09_saving.ipynb #2a591cd6
 def aligned(variables:list, # Of the optimizer: the step counter, perhaps the learning rate, then the rest
             rate:bool, # Is the learning rate a variable?
             own:int, # Number of variables at the end that Keras does not have
@@ -22,36 +22,39 @@ def aligned(variables:list, # Of the optimizer: the step counter, perhaps the le
     "Where each stored value goes."
     for some in dict.fromkeys((len(variables), len(variables) - own)):
         same = variables[:some]
-        ways = [(same, stored), (same[:1] + same[2:], stored) if rate else (same, stored[:1] + stored[2:])]  # with the rate, or without it on one side
+        # with the rate, or without it on one side
+        ways = [(same, stored), (same[:1] + same[2:], stored) if rate else (same, stored[:1] + stored[2:])]
         for targets,values in ways:
             if len(targets) == len(values) and all(map(fits, targets, values)): return list(zip(targets, values))
 
 def fits(variable, value)->bool:
     "Whether an array can be the value of a variable."
     kinds = REAL[:2] if dtype_among(variable, REAL[:2]) else REAL
-    return tuple(variable.shape) == tuple(value.shape) and (dtype_among(value, kinds) or value.dtype.kind == 'V')  # 'V': bfloat16, as h5py reads it
+    # 'V': bfloat16, as h5py reads it
+    return tuple(variable.shape) == tuple(value.shape) and (dtype_among(value, kinds) or value.dtype.kind == 'V')
 
-# %% ../nbs/inside/09_saving.ipynb #7d7dfb96
+# %% ../nbs/inside/09_saving.ipynb #fc0ad33e
 def load(optimizer, # Built or not
          store, # Mapping from '0', '1', ... to arrays
          rate:bool, own:int # As for `aligned`
-        )->bool: # Was it taken over?
+        )->str: # 'whole', 'of Keras' (without what is ours alone), or '' if it was not taken over
     "Take over a stored state as a whole, or warn and leave the optimizer as it is."
     variables, found = optimizer.variables, 'something else than arrays numbered from 0'
     try:
         values = [store[str(i)] for i in range(len(store.keys()))]
         values = [x if hasattr(x, 'dtype') else np.asarray(x) for x in values]
-        found = f'{len(values)} values' if len(values) != len(variables) else f'shapes {[tuple(x.shape) for x in values]}'
+        found = f'{len(values)} values of shapes {[tuple(x.shape) for x in values]}'
         pairs = aligned(variables, rate, own, values)
     except Exception: pairs = None
     if pairs is None:
-        wanted = f'{len(variables)} variables of shapes {[tuple(v.shape) for v in variables[:6]]}{"..." if len(variables) > 6 else ""}'
-        warn(f'The stored state of the optimizer does not fit and was not loaded; it goes on as it is. Stored: {found[:200]}. Expected: {wanted}.')
-        return False
+        wanted = f'{len(variables)} values of shapes {[tuple(v.shape) for v in variables]}'
+        warn(f'The stored state of the optimizer does not fit and was not loaded; it goes on as it is. Stored: '
+             f'{found[:200]}. Expected: {wanted[:200]}.')
+        return ''
     for variable,value in pairs: variable.assign(value)
-    return True
+    return 'of Keras' if own and pairs[-1][0] is not variables[-1] else 'whole'
 
-# %% ../nbs/inside/09_saving.ipynb #3c7ec834
+# %% ../nbs/inside/09_saving.ipynb #f1a782d0
 def stored_shapes(prefix:str # Path of a checkpoint
                  )->list: # For every optimizer in it, the shapes of its lists of variables: attribute -> list of shapes
     "What optimizers a checkpoint of TensorFlow holds."
@@ -61,7 +64,8 @@ def stored_shapes(prefix:str # Path of a checkpoint
     shapes = reader.get_variable_to_shape_map()
     children = [{child.local_name: child.node_id for child in node.children} for node in nodes]
     shape = lambda i: tuple(shapes[nodes[i].attributes[0].checkpoint_key]) if nodes[i].attributes else None
-    return [{name: {k: shape(j) for k,j in children[i].items()} for name,i in found.items() if children[i] and not nodes[i].attributes}
+    return [{name: {k: shape(j) for k,j in children[i].items()} for name,
+             i in found.items() if children[i] and not nodes[i].attributes}
             for found in children if '_iterations' in found]
 
 def check_checkpoint(prefix:str, # Path of a checkpoint
@@ -72,7 +76,8 @@ def check_checkpoint(prefix:str, # Path of a checkpoint
     found = stored_shapes(prefix)
     if not any(all(state.get(name, {}) == some for name,some in wanted.items()) for state in found):
         told = [{name: state.get(name) for name in wanted} for state in found]
-        raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected {str(wanted)[:300]}. Found {str(told)[:300]}.')
+        raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected '
+                         f'{str(wanted)[:300]}. Found {str(told)[:300]}.')
 
 # %% ../nbs/inside/09_saving.ipynb #817b7885
 def exported(variables # Of an optimizer

@@ -28,8 +28,7 @@ def check(path):
     "Faults of one notebook: a list of lines."
     committed = nbformat.read(path, as_version=4)
     fresh = nbformat.read(path, as_version=4)
-    faults = [f'{path}: cell {c.id} has {len(c.source.splitlines())} lines; 25 are allowed'
-              for c in committed.cells if c.cell_type == 'code' and len(c.source.splitlines()) > 25]
+    faults = []
     try: NotebookClient(fresh, timeout=1200, coalesce_streams=True, kernel_name='python3', resources={'metadata': {'path': path.parent}}).execute()
     except Exception as e: return faults + [f'{path}: {e}']
     for old, new in zip(committed.cells, fresh.cells):

@@ -15,14 +15,14 @@ document.querySelector('#theme').onclick = () => {
 document.querySelector('#menu').onclick = () => document.body.classList.toggle('menu')
 
 // On this page: at the side if there is room, else folded under the title.
-const toc = document.querySelector('#toc'), topics = toc.querySelector('ul')
+const toc = document.querySelector('#toc'), topics = toc.querySelector('ul:not(.actions)')
 if (topics) {
   const narrow = matchMedia('(max-width: 74rem)'), fold = document.createElement('details')
   fold.id = 'contents'; fold.innerHTML = '<summary>On this page</summary>'
   fold.onclick = event => { if (event.target.closest('a')) fold.open = false }
   const place = () => {
     if (narrow.matches) { document.querySelector('.lead, h1:not(:has(+ .lead))').after(fold); fold.append(topics) }
-    else { fold.remove(); toc.append(topics) }
+    else { fold.remove(); toc.querySelector('h2').after(topics) }
   }
   narrow.onchange = place; place()
 }

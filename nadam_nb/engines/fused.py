@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'KEPT', 'xla_works', 'Compiler', 'scalar', 'clipped_by', 'step_large', 'Slot', 'Group', 'change_of', 'join',
-           'add_changes', 'groups_of', 'clipped_norm', 'norm_factors', 'Fused', 'traced']
+           'add_changes', 'groups_of', 'clipped_norm', 'norm_factors', 'Fused', 'kind_of', 'traced']
 
 # %% ../../nbs/inside/08a_fused.ipynb #5d8b2043
 from collections import OrderedDict
@@ -15,20 +15,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# %% ../../nbs/inside/08a_fused.ipynb #3fd64c73
+# %% ../../nbs/inside/08a_fused.ipynb #ddf4c551
 from ..arguments import warn
 from ..backends import here, native
 from ..clip import clip, clip_value, global_norm, norm, shrink
 from ..ema import update_average
-from .one_by_one import OneByOne, average_row
+from .one_by_one import OneByOne, average_row, count_rows, moved, row_scalars, step_named
+from ..gradients import Named
+from ..rounding import places, store, variable_key
 from ..rule import cast_scalars, decay_weights, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #0ea633c3
+# %% ../../nbs/inside/08a_fused.ipynb #2ef1eccc
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
     try:
-        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True, autograph=False)(tf.constant(1.))) == 2.
+        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True,
+                                                       autograph=False)(tf.constant(1.))) == 2.
     except (tf.errors.OpError, ValueError) as e:
         warn(f'XLA is not available, Nadam runs as a plain graph: {e}')
         return False
@@ -39,14 +42,15 @@ class Compiler(dict):
         self[f] = tf.function(f, jit_compile=True if xla_works() else None, autograph=False)
         return self[f]
 
-# %% ../../nbs/inside/08a_fused.ipynb #9765e369
+# %% ../../nbs/inside/08a_fused.ipynb #0354aa7b
 def scalar(x, # Number, tensor or `None`
            dtype:str # Name of a dtype
           ): # A tensor, or `None`
     "A number that can change without a new trace."
-    return None if x is None else tf.cast(x, dtype)
+    # a cast would take a number through float32
+    return None if x is None else tf.cast(x, dtype) if tf.is_tensor(x) else tf.constant(x, dtype)
 
-# %% ../../nbs/inside/08a_fused.ipynb #88629c9c
+# %% ../../nbs/inside/08a_fused.ipynb #0f5c6daa
 def clipped_by(g, clipvalue=None, factor=None):
     "A gradient clipped by value, then multiplied by a factor; `None` leaves a rule out."
     if clipvalue is not None: g = clip_value(g, clipvalue)
@@ -58,24 +62,32 @@ def step_large(rule, # As in a policy
                s, # Scalars of the step, in that dtype
                clipvalue=None, factor=None, # Largest absolute value, then scalar factor, of the gradient
                share=None, # Share of the weights that decays
-               ema_momentum=None, overwrite=None # Of the average; whether it overwrites the weights now
+               ema_momentum=None, overwrite=None, # Of the average; whether it overwrites the weights now
+               multiplier=None, frozen:bool=False, # Factor of the change; or does the weight stay?
+               # For stochastic rounding: of the step, of the variable; of the weights, too?
+               key=None, own_key=None, rounding:bool=False
               )->None:
     "Step one variable, its slots and its average, all assigned in place."
-    change, *new = rule(clipped_by(g, clipvalue, factor), s, *map(tf.convert_to_tensor, slots))
+    change, *new = rule(clipped_by(g, clipvalue, factor), s, *(tf.cast(x, g.dtype) for x in slots))
+    place = None if key is None else places(w.shape, own_key)
     wide = tf.cast(w, g.dtype)
-    new_w = tf.cast((wide if share is None else decay_weights(wide, share)) + change, w.dtype)
+    if multiplier is not None: change = change*multiplier
+    moved = (wide if share is None else decay_weights(wide, share)) + change
+    new_w = tf.convert_to_tensor(w) if frozen else store(moved, w.dtype.name, place if rounding else None, key)
     if average is not None:
         mean = update_average(tf.convert_to_tensor(average), tf.cast(new_w, average.dtype), ema_momentum)
         average.assign(mean)
         if overwrite is not None: new_w = tf.where(overwrite, tf.cast(mean, w.dtype), new_w)
-    for variable,value in zip((w, *slots), (new_w, *new)): variable.assign(value)
+    for k,(variable,value) in enumerate(zip((w, *slots), (new_w, *new)), -1):
+        variable.assign(store(value, variable.dtype.name, place, key, k) if k >= 0 else value)
 
-# %% ../../nbs/inside/08a_fused.ipynb #62971019
+# %% ../../nbs/inside/08a_fused.ipynb #ac28aeff
 class Slot(keras.Variable):
     "A variable that lies in a part of a flat one."
     def __init__(self, flat, start:int, shape, name:str):
         self._flat, self._range = flat, slice(start, start + int(np.prod(shape)))
-        super().__init__(lambda shape, dtype: None, shape=shape, dtype=flat.dtype.name, trainable=False, autocast=False, name=name)
+        super().__init__(lambda shape, dtype: None, shape=shape, dtype=flat.dtype.name, trainable=False, autocast=False,
+                         name=name)
 
     def _initialize_with_initializer(self, initializer): self._value = self._flat
 
@@ -93,57 +105,69 @@ class Slot(keras.Variable):
 
     def _restore_from_tensors(self, restored_tensors): self.assign(restored_tensors['VARIABLE_VALUE'])
 
-# %% ../../nbs/inside/08a_fused.ipynb #1dd07c64
+# %% ../../nbs/inside/08a_fused.ipynb #cde14651
 class Group:
     "The flat slots of small variables."
     def __init__(self,
                  variables:list, # `tf.Variable`s that are stepped in `dtype`
-                 dtype:str, # Of the slots
-                 slots:int): # Number of slots of a variable
+                 dtype:str, # In which they are stepped
+                 slots:int, # Number of slots of a variable
+                 stored:str=None): # Dtype of the slots; `None`: `dtype`
         self.variables, self.dtype, self.device = variables, dtype, variables[0].device
         self.sizes = [int(np.prod(v.shape)) for v in variables]
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int).tolist()
-        with tf.device(self.device): self.flats = [tf.Variable(tf.zeros(sum(self.sizes), dtype), trainable=False) for _ in range(slots)]
+        with tf.device(self.device): self.flats = [tf.Variable(tf.zeros(sum(self.sizes), stored or dtype),
+                                                               trainable=False) for _ in range(slots)]
 
-# %% ../../nbs/inside/08a_fused.ipynb #ddd630d4
+    def places(self, indices:list): # Of its variables
+        "What each element contributes to stochastic rounding."
+        return np.concatenate([places((n,), variable_key(i), np) for n,i in zip(self.sizes, indices)])
+
+# %% ../../nbs/inside/08a_fused.ipynb #d5e531f7
 def change_of(rule, # As in a policy
               flats, # Flat slots, assigned in place
               g, # The gradients, joined
               s, # Scalars of the step
-              clipvalue=None, factor=None # Largest absolute value, then scalar factor, of the gradient
+              clipvalue=None, factor=None, # Largest absolute value, then scalar factor, of the gradient
+              key=None, place=None # For stochastic rounding
              ): # Change of the weights, joined
     "Step the flat slots of a group."
-    change, *new = rule(clipped_by(g, clipvalue, factor), s, *map(tf.convert_to_tensor, flats))
-    for slot,value in zip(flats, new): slot.assign(value)
+    change, *new = rule(clipped_by(g, clipvalue, factor), s, *(tf.cast(x, g.dtype) for x in flats))
+    for k,(slot,value) in enumerate(zip(flats, new)): slot.assign(store(value, slot.dtype.name, place, key, k))
     return change
 
 def join(tensors): # One flat tensor
     "Tensors laid one after another."
     return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 
-def add_changes(group:Group, # Of the variables
+def add_changes(rows:list, # One `Row` for each variable of a group
+                sizes:list, # Of the variables
                 changes, # Of all their weights, joined
-                decays:list, # Does weight decay apply to the variable? One Boolean each
-                share=None # Share of the weights that decays
+                policy # For the decay and the rounding
                )->None:
     "Add to each variable of a group its part of the change."
-    for w,change,decay in zip(group.variables, tf.split(changes, group.sizes), decays):
+    for row,change in zip(rows, tf.split(changes, sizes)):
+        w = native(row.variable)
         change = tf.reshape(change, w.shape)
-        if w.dtype == change.dtype and not decay: w.assign_add(change, read_value=False); continue
-        wide = tf.cast(w, change.dtype)
-        w.assign(tf.cast((decay_weights(wide, share) if decay else wide) + change, w.dtype), read_value=False)
+        if w.dtype == change.dtype and (policy.decay is None or not row.decay) and row.multiplier == 1:
+            w.assign_add(change, read_value=False)
+            continue
+        place = places(w.shape, variable_key(row.index)) if policy.rounding and w.dtype != change.dtype else None
+        w.assign(store(moved(tf.cast(w, change.dtype), change, row, policy), w.dtype.name, place, policy.key),
+                 read_value=False)
 
-# %% ../../nbs/inside/08a_fused.ipynb #c42b2cb5
+# %% ../../nbs/inside/08a_fused.ipynb #2c9a00a2
 SMALL = 2**16  # weights; variables up to this size are joined
 
 def groups_of(variables:list, # `tf.Variable`s
-              slots:int # Number of slots of a variable
+              slots:int, # Number of slots of a variable
+              dtype:str=None # Of the slots; `None`: that in which a variable is stepped
              )->list: # One `Group` for every dtype and device that has at least two small variables
     "Small variables, grouped."
     found = {}
     for v in variables:
         if int(np.prod(v.shape)) <= SMALL: found.setdefault((wide_dtype(v.dtype), v.device), []).append(v)
-    return [Group(some, dtype, slots) for (dtype, _),some in sorted(found.items()) if len(some) > 1]
+    return [Group(some, wide, slots, dtype) for (wide, _),some in sorted(found.items()) if len(some) > 1]
 
 # %% ../../nbs/inside/08a_fused.ipynb #cc6cdc10
 def clipped_norm(g, clipvalue=None):
@@ -161,17 +185,20 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../../nbs/inside/08a_fused.ipynb #ff73931d
-KEPT = 8  # programs of eager calls
+# %% ../../nbs/inside/08a_fused.ipynb #7f79e808
+KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
     "Steps all variables by compiled programs."
-    def __init__(self): self.compiled, self.plain, self.groups, self.place, self.programs, self.numbers = Compiler(), OneByOne(), [], {}, OrderedDict(), (None, None)
-    def lay_out(self, variables, slots):
+    def __init__(self, lazy:bool=False): # Are single rows stepped? Then no variables are joined
+        self.lazy, self.compiled, self.plain = lazy, Compiler(), OneByOne()
+        self.programs, self.numbers = OrderedDict(), (None, None)
+
+    def lay_out(self, variables, slots, dtype=None):
         "Group the small variables, whose slots this engine makes."
-        self.groups = groups_of(list(map(native, variables)), slots)
+        self.groups = [] if self.lazy else groups_of(list(map(native, variables)), slots, dtype)
         self.place = {id(v): (group, i) for group in self.groups for i,v in enumerate(group.variables)}
-        self.device = tf.Variable(0.).device
+        self.device, self.count = tf.Variable(0.).device, max(len(variables), KEPT)
     def slot(self, variable, k, label):
         "The `k`-th slot of a variable, if it lies in a group."
         group, i = self.place.get(id(native(variable)), (None, 0))
@@ -180,7 +207,7 @@ class Fused:
         "This engine, if the groups among these variables are whole; else the plain one."
         given = {id(native(v)) for v in variables}
         return self if self.place.keys() <= given else self.plain
-    def clipped(self, grads, policy): return grads
+    def clipped(self, grads, policy): return self.plain.clipped(grads, policy) if self.lazy else grads
     def merged(self, fn, *args): return fn(*args)
     def each(self, variable, fn, *args): return fn(variable, *args)
     def on(self, device): return nullcontext() if device == self.device else tf.device(device)
@@ -188,52 +215,87 @@ class Fused:
     def step(self, rows, s, policy, learning_rate=None):
         "Step all rows, and move their averages."
         scalars = cache(lambda dtype: cast_scalars(s, dtype))
+        if self.lazy: policy = policy._replace(clipvalue=None, clipnorm=None, global_clipnorm=None)  # done
         by_id = {id(native(row.variable)): row for row in rows}
-        small = [(group, [by_id[id(v)] for v in group.variables]) for group in self.groups]
+        groups = [(group, [by_id[id(v)] for v in group.variables]) for group in self.groups]
         large = [row for v,row in by_id.items() if v not in self.place and row.g is not None]
-        alone = policy._replace(clipvalue=None, clipnorm=None, global_clipnorm=None) if policy.clipnorm is not None else policy
-        joined = [join(clip([row.g for row in members], policy.clipvalue, policy.clipnorm)[:] if alone is not policy else [row.g for row in members]) for _,members in small]
-        factors = norm_factors(self.compiled, [*(joined if alone is policy else []), *(row.g for row in large)], policy)
-        if alone is not policy: factors = [None]*len(small) + factors
-        for (group,members),g,factor in zip(small, joined, factors): self._group(group, members, g, scalars(group.dtype), alone, factor)
-        for row,factor in zip(large, factors[len(small):]): self._large(row, scalars(wide_dtype(row.variable.dtype)), policy, factor)
+        joined, factors, rest = self._norms(groups, large, policy)
+        for (group,members),g,factor in zip(groups, joined,
+                                            factors): self._group(group, members, g, scalars(group.dtype), rest, factor)
+        for row,factor in zip(large, factors[len(groups):]): self._large(row, scalars(wide_dtype(row.variable.dtype)),
+                                                                         policy, factor)
         for row in rows:
-            if row.average is not None and (row.g is None or id(native(row.variable)) in self.place): average_row(row.variable, row.average, policy)
+            if row.average is not None and (row.g is None
+                                            or id(native(row.variable)) in self.place): average_row(row.variable,
+                                                    row.average, policy)
+
+    def _norms(self, groups, large, policy):
+        "Joined gradients of the groups, factors that clip all by norm, and what is left to clip in groups."
+        gs = [[row.g for row in members] for _,members in groups]
+        if policy.clipnorm is None:
+            joined = list(map(join, gs))
+            return joined, norm_factors(self.compiled, [*joined, *(row.g for row in large)], policy), policy
+        joined = [join(clip(some, policy.clipvalue, policy.clipnorm)) for some in gs]
+        factors = [None]*len(groups) + norm_factors(self.compiled, [row.g for row in large], policy)
+        return joined, factors, policy._replace(clipvalue=None, clipnorm=None)
 
     def _group(self, group, rows, g, s, policy, factor):
-        share = scalar(policy.decay, g.dtype)
+        noise = {} if policy.key is None else dict(key=policy.key,
+                                                   place=tf.constant(group.places([row.index for row in rows])))
         with self.on(group.device):
-            changes = self.compiled[change_of](policy.rule, group.flats, g, s, clipvalue=scalar(policy.clipvalue, g.dtype), factor=factor)
-            add_changes(group, changes, [row.decay and share is not None for row in rows], share)
+            changes = self.compiled[change_of](policy.rule, group.flats, g, s,
+                                               clipvalue=scalar(policy.clipvalue, g.dtype), factor=factor, **noise)
+            add_changes(rows, group.sizes, changes, policy)
 
     def _large(self, row, s, policy, factor):
         w, *slots, average = map(native, (row.variable, *row.slots, row.average))
-        dtype = slots[0].dtype if slots else wide_dtype(w.dtype)
-        ema = {} if average is None else dict(ema_momentum=scalar(policy.ema_momentum, average.dtype), overwrite=policy.overwrite)
+        if isinstance(row.g, Named): return step_named(row.variable, row.g, row, policy)
+        dtype, given = row.g.dtype, {}
+        if row.counts is not None: s, carried = row_scalars(row, policy, dtype.name)
+        if average is not None: given.update(ema_momentum=scalar(policy.ema_momentum, average.dtype),
+                                             overwrite=policy.overwrite)
+        if row.decay: given.update(share=scalar(policy.decay, dtype))
+        if row.multiplier != 1:
+            given.update(frozen=row.multiplier == 0, multiplier=scalar(row.multiplier, dtype))
+            if row.decay and policy.decay is not None:
+                given.update(share=scalar(policy.decay, dtype)*given['multiplier'])
+        if policy.key is not None: given.update(key=policy.key, own_key=tf.constant(variable_key(row.index)),
+                                                rounding=policy.rounding)
         with self.on(w.device):
-            self.compiled[step_large](policy.rule, w, tuple(slots), average, row.g, s, clipvalue=scalar(policy.clipvalue, dtype), factor=factor,
-                                      share=scalar(policy.decay, dtype) if row.decay else None, **ema)
+            self.compiled[step_large](policy.rule, w, tuple(slots), average, row.g, s,
+                                      clipvalue=scalar(policy.clipvalue, dtype), factor=factor, **given)
+        if row.counts is not None: count_rows(row, carried)
 
     def call(self, step, grads, variables, settings, key):
         "Call `step` eagerly, as one program of the gradients and of the numbers among the settings."
-        names = tuple(name for name,x in settings.items() if isinstance(x, float))
-        numbers = [settings[name] for name in names]
+        names = tuple(name for name,x in settings.items() if isinstance(x, (int, float)))
+        numbers = [min(settings[name], 1e30) for name in names]  # no infinity
         if numbers != self.numbers[0]: self.numbers = numbers, tf.constant(numbers, tf.float64)
-        key = tuple(map(id, variables)), tuple(g.dtype for g in grads), names, key
+        key = tuple(map(id, variables)), tuple(map(kind_of, grads)), names, key
         if key not in self.programs:
-            self.programs[key] = traced(lambda grads, numbers: step(list(zip(grads, variables)), {**settings, **dict(zip(names, tf.unstack(numbers)))}),
-                                        grads, self.numbers[1])
-            if len(self.programs) > KEPT: self.programs.popitem(last=False)
+            run = lambda grads, numbers: step(list(zip(grads, variables)),
+                                              {**settings, **dict(zip(names, tf.unstack(numbers)))})
+            self.programs[key] = traced(run, grads, self.numbers[1])
+            while sum(len(key[0]) for key in self.programs) > KEPT*self.count: self.programs.popitem(last=False)
         self.programs.move_to_end(key)
         self.programs[key](grads, self.numbers[1])
 
-# %% ../../nbs/inside/08a_fused.ipynb #0b047771
+# %% ../../nbs/inside/08a_fused.ipynb #f7149932
+def kind_of(g):
+    "What a program is made for: all that a gradient brings along, apart from numbers."
+    return (g.dtype, g.indices.dtype, getattr(g.dense_shape, 'dtype',
+                                              None)) if isinstance(g, tf.IndexedSlices) else g.dtype
+
 def traced(f, # Function of a list of tensors and a tensor
            grads, number # Examples
           ): # Function of the same arguments
     "A function, traced once and called at little cost."
-    spec = tf.TensorSpec.from_tensor
+    spec = lambda g: (tf.IndexedSlicesSpec(None, g.dtype, g.indices.dtype,
+                                           None if g.dense_shape is None else g.dense_shape.dtype)
+                      if isinstance(g, tf.IndexedSlices) else tf.TensorSpec.from_tensor(g))
     f = tf.function(f, autograph=False).get_concrete_function([spec(g) for g in grads], spec(number))
     if here.has_gpu(): return f
-    captured = f.captured_inputs
-    return lambda grads, number: tf.raw_ops.StatefulPartitionedCall(args=[*grads, number, *captured], Tout=[], f=f)
+    captured, sparse = f.captured_inputs, any(isinstance(g, tf.IndexedSlices) for g in grads)
+    flat = (lambda grads: tf.nest.flatten(grads, expand_composites=True)) if sparse else lambda grads: grads
+    return lambda grads, number: tf.raw_ops.StatefulPartitionedCall(args=[*flat(grads), number, *captured], Tout=[],
+                                                                    f=f)

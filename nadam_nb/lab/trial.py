@@ -16,7 +16,7 @@ from ..ema import update_average
 from ..engines.one_by_one import Row
 from ..rule import decay_weights
 
-# %% ../../nbs/lab/00_trial.ipynb #7470f413
+# %% ../../nbs/lab/00_trial.ipynb #e292634d
 def by_numpy(weights, # Arrays
              slots, # One list of arrays for each of the weights
              grads, # For each step, one gradient for each of the weights
@@ -29,12 +29,13 @@ def by_numpy(weights, # Arrays
     for gs,s in zip(grads, scalars):
         for i,g in enumerate(clip(gs, policy.clipvalue, policy.clipnorm, policy.global_clipnorm)):
             change, *slots[i] = policy.rule(g, s, *slots[i])
-            weights[i] = (decay_weights(weights[i], policy.decay) if decays[i] and policy.decay else weights[i]) + change
+            weights[i] = (decay_weights(weights[i], policy.decay) if decays[i] and policy.decay
+                          else weights[i]) + change
             averages[i] = update_average(averages[i], weights[i], policy.ema_momentum)
             if policy.overwrite: weights[i] = averages[i]
     return [*weights, *(y for x in slots for y in x), *averages]
 
-# %% ../../nbs/lab/00_trial.ipynb #b076d526
+# %% ../../nbs/lab/00_trial.ipynb #beb1e5bf
 SHAPES = (3,), (2, 2), (), (300, 300)
 
 def trial(engine, # The engine
@@ -52,7 +53,8 @@ def trial(engine, # The engine
     variables, averages = ([variable(x) for x in start] for _ in range(2))
     engine.lay_out(variables, slots)
     own = lambda slot, shape: variable(np.zeros(shape)) if slot is None else slot
-    held = [tuple(own(engine.slot(v, k, f'{i}_{k}'), x) for k in range(slots)) for i,(v,x) in enumerate(zip(variables, shapes))]
+    held = [tuple(own(engine.slot(v, k, f'{i}_{k}'), x) for k in range(slots)) for i,
+            (v,x) in enumerate(zip(variables, shapes))]
     @run
     def step(gs, s):
         serving = engine.serving(variables)
