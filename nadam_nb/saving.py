@@ -85,8 +85,9 @@ def exported(optimizer)->dict: # The variables of TensorFlow behind those of the
     for name in ('learning_rate', *optimizer.checks):
         value = vars(optimizer).get('_learning_rate' if name == 'learning_rate' else name)
         if callable(value) and not hasattr(value, 'get_config') and not hasattr(value, 'dtype'):
-            raise ValueError(f'`{name}` is a callable, which a SavedModel cannot call back. Set it to a number before the training '
-                             'function is traced.')
+            raise ValueError(f'`{name}` is a callable, which a SavedModel cannot call back. Set it to a number before '
+                             f'the training '
+                             'training function is traced.')
     variables = [*optimizer.variables, *optimizer._trainable_variables]
     found = {id(x): x for x in (v._flat if hasattr(v, '_flat') else native(v) for v in variables)}
     return {f'variable_{i}': x for i,x in enumerate(found.values())}
