@@ -29,7 +29,7 @@ def path(variable): # A `keras.Variable` or the backend's own
     "Its name, as full as it has one."
     return getattr(variable, 'path', None) or getattr(variable, 'name', repr(variable))
 
-# %% ../nbs/inside/06_backends.ipynb #00b204d7
+# %% ../nbs/inside/06_backends.ipynb #a33c7f15
 def no_tape():
     raise NotImplementedError('compute_gradients and minimize need a tf.GradientTape: Keras runs on another backend.')
 
@@ -50,6 +50,7 @@ class Backend:
     beside: Callable = lambda variable: nullcontext()     # context that places new variables where `variable` is
     value_now: Callable = ops.copy                        # a copy of a variable's value; None if it has none yet
     bitcast: Callable = lambda x, dtype: x.view(dtype)    # the same bits, read as another dtype
+    of_shape: Callable = lambda x, shape: x               # a traced tensor whose shape may not be known yet, made sure of
     rows: Callable = lambda x, ids: ops.take(native(x), ids, axis=0)  # some rows of a variable, no others read
     set_rows: Callable = None                             # assign some rows of a variable, no others written
     need_tape: Callable = no_tape                         # an error where there is no `tf.GradientTape`
@@ -62,7 +63,7 @@ def tensorflow_value(variable): # A `tf.Variable` or `keras.Variable`
     with tf.init_scope():
         return tf.identity(tf.convert_to_tensor(native(variable))) if native(variable).is_initialized() else None
 
-# %% ../nbs/inside/06_backends.ipynb #4715111d
+# %% ../nbs/inside/06_backends.ipynb #82e04913
 def tensorflow_backend()->Backend:
     "TensorFlow: graphs, strategies, tapes."
     import tensorflow as tf
@@ -77,6 +78,7 @@ def tensorflow_backend()->Backend:
         cross_replica=tf.distribute.in_cross_replica_context, outside=tf.init_scope,
         beside=lambda variable: tf.distribute.get_strategy().extended.colocate_vars_with(native(variable)),
         value_now=tensorflow_value, need_tape=lambda: None, bitcast=lambda x, dtype: tf.bitcast(x, dtype),
+        of_shape=lambda x, shape: x if x.shape.is_fully_defined() else tf.ensure_shape(x, shape),
         rows=lambda x, ids: tf.gather(native(x), ids),
         set_rows=lambda x, ids, values: native(x).scatter_update(tf.IndexedSlices(values, ids)))
 

@@ -19,12 +19,13 @@ def clip_value(g, # Gradient, any shape
     top = like(limit, g) * xp.ones((), g.dtype)  # a bare number would pass through float32 on PyTorch
     return xp.clip(g, -top, top)
 
-# %% ../nbs/inside/02_clip.ipynb #add880d0
+# %% ../nbs/inside/02_clip.ipynb #ba9ef424
 def norm(g # Tensor, any shape; may be empty
         ): # Euclidean norm, a scalar of the same dtype; not a number if an entry is
     "Euclidean norm of all entries of `g`, safe from overflow and underflow."
     xp = namespace(g)
-    top = xp.max(xp.abs(g), initial=0)
+    if 0 in tuple(g.shape): return xp.zeros((), standardize_dtype(g.dtype))
+    top = xp.max(xp.abs(g))
     top = xp.where(top > 0, top, xp.ones_like(top))
     return top * xp.sqrt(xp.sum(xp.square(g/top)))
 

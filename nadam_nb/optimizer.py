@@ -219,7 +219,7 @@ def set_counter(optimizer, value)->None:
     getattr(optimizer._variables, '_storage', optimizer._variables)[:] = [optimizer._iterations, *others]
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/10_optimizer.ipynb #754e64c5
+# %% ../nbs/inside/10_optimizer.ipynb #f9e973bd
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
@@ -227,7 +227,9 @@ def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and grad
         i, overwrite = optimizer._get_variable_index(v), optimizer._overwrite_variable_with_gradient(v)
         lazy = sparse_kind(g) and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
         x = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
-        if sparse_kind(g): checks.append(values_of(x))
+        sure = x if sparse_kind(g) else here.of_shape(x, v.shape)
+        if sparse_kind(g) or sure is not x: checks.append(values_of(sure))
+        x = sure
         if overwrite: overwriting[i] = x
         else: grads[i] = x if scale is None else with_values(x, values_of(x) / like(scale, values_of(x)))
     return grads, overwriting
@@ -388,7 +390,7 @@ def start_own(optimizer)->None:
         first = [x for name,x in optimizer.carried.items() if v.path.endswith(f'row{name}')]
         v.assign(ops.full(v.shape, first[0] if first else 0, v.dtype))
 
-# %% ../nbs/inside/10_optimizer.ipynb #a219b405
+# %% ../nbs/inside/10_optimizer.ipynb #8ec1d9bd
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -625,7 +627,7 @@ class Optimizer(keras.optimizers.Optimizer):
             refuse('trainable_variables', None, 'given, or the optimizer built, before the first step')
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         pairs = self._checker(list(grads), variables, self.built)
-        self.build(variables)
+        if not self.built: self.build(variables)
         if not skip_gradients_aggregation: pairs = [(g, v) for g,v in self.aggregate_gradients(pairs) if g is not None]
         settings, constrained = read_settings(self), any(getattr(v, 'constraint', None) is not None for _,v in pairs)
         if here.eager() and hasattr(self._engine, 'call') and not constrained: call_program(self, pairs, settings)

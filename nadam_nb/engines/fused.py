@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# %% ../../nbs/inside/08a_fused.ipynb #ddf4c551
+# %% ../../nbs/inside/08a_fused.ipynb #7caadb2b
+from .. import private
 from ..arguments import warn
 from ..backends import here, native
 from ..clip import clip, clip_value, global_norm, norm, shrink
@@ -25,7 +26,7 @@ from ..gradients import Named
 from ..rounding import places, store, variable_key
 from ..rule import cast_scalars, decay_weights, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #2ef1eccc
+# %% ../../nbs/inside/08a_fused.ipynb #6f3c5f6d
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
@@ -38,9 +39,10 @@ def xla_works()->bool: # Tried at the first call, remembered after
 
 class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
-    def __missing__(self, f):
-        self[f] = tf.function(f, jit_compile=True if xla_works() else None, autograph=False)
-        return self[f]
+    def __getitem__(self, f):
+        plain = private.checks_numerics()
+        if (f, plain) not in self: self[f, plain] = tf.function(f, jit_compile=None if plain or not xla_works() else True, autograph=False)
+        return super().__getitem__((f, plain))
 
 # %% ../../nbs/inside/08a_fused.ipynb #0354aa7b
 def scalar(x, # Number, tensor or `None`
@@ -185,7 +187,7 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../../nbs/inside/08a_fused.ipynb #7f79e808
+# %% ../../nbs/inside/08a_fused.ipynb #e8fdf138
 KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
@@ -271,7 +273,7 @@ class Fused:
         names = tuple(name for name,x in settings.items() if isinstance(x, (int, float)))
         numbers = [min(settings[name], 1e30) for name in names]  # no infinity
         if numbers != self.numbers[0]: self.numbers = numbers, tf.constant(numbers, tf.float64)
-        key = tuple(map(id, variables)), tuple(map(kind_of, grads)), names, key
+        key = tuple(map(id, variables)), tuple(map(kind_of, grads)), names, key, private.checks_numerics()
         if key not in self.programs:
             run = lambda grads, numbers: step(list(zip(grads, variables)),
                                               {**settings, **dict(zip(names, tf.unstack(numbers)))})
