@@ -50,7 +50,8 @@ class Backend:
     beside: Callable = lambda variable: nullcontext()     # context that places new variables where `variable` is
     value_now: Callable = ops.copy                        # a copy of a variable's value; None if it has none yet
     bitcast: Callable = lambda x, dtype: x.view(dtype)    # the same bits, read as another dtype
-    of_shape: Callable = lambda x, shape: x               # a traced tensor whose shape may not be known yet, made sure of
+    # a traced tensor whose shape may not be known yet, made sure of
+    of_shape: Callable = lambda x, shape: x
     rows: Callable = lambda x, ids: ops.take(native(x), ids, axis=0)  # some rows of a variable, no others read
     set_rows: Callable = None                             # assign some rows of a variable, no others written
     need_tape: Callable = no_tape                         # an error where there is no `tf.GradientTape`

@@ -365,7 +365,8 @@ def summed(pairs)->list: # (gradient, variable) pairs
     import tensorflow as tf
     pairs = list(pairs)
     empty = [g is None or (not sparse_kind(g) and 0 in tuple(g.shape)) for g,_ in pairs]
-    some = [g if sparse_kind(g) else tf.convert_to_tensor(g) for (g,_),no in zip(pairs, empty) if not no]
+    # one tensor may serve all
+    some = [g if sparse_kind(g) else tf.identity(g) for (g,_),no in zip(pairs, empty) if not no]
     totals = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, some) if some else [])
     return [(g if no else next(totals), v) for (g,v),no in zip(pairs, empty)]
 

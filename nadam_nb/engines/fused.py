@@ -41,7 +41,9 @@ class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
     def __getitem__(self, f):
         plain = private.checks_numerics()
-        if (f, plain) not in self: self[f, plain] = tf.function(f, jit_compile=None if plain or not xla_works() else True, autograph=False)
+        if (f, plain) not in self: self[f, plain] = tf.function(f,
+                                                                jit_compile=None if plain or not xla_works() else True,
+                                                                autograph=False)
         return super().__getitem__((f, plain))
 
 # %% ../../nbs/inside/08a_fused.ipynb #0354aa7b
