@@ -57,7 +57,7 @@ def dense(g, # Gradient: array, tensor or any kind of sparse one
     if kind == 'torch': g = ops.cast(g, dtype).to_dense()
     return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
 
-# %% ../nbs/inside/07_gradients.ipynb #fe624d91
+# %% ../nbs/inside/07_gradients.ipynb #84d331d8
 class Named(NamedTuple):
     "The rows that a sparse gradient names."
     ids: object # Different rows; spare places at the end repeat the first one
@@ -92,7 +92,8 @@ def named(g, # Sparse gradient of any kind
     changed = ops.concatenate([ops.zeros((1,), 'int32'), ops.cast(ids[1:] != ids[:-1], 'int32')])[:count]
     segment = ops.cumsum(changed)
     sums, places = ops.segment_sum(values, segment, count), ops.cast(ops.arange(count), segment.dtype)
-    first = ops.searchsorted(segment, places)
+    sizes = ops.segment_sum(ops.ones_like(segment), segment, count)
+    first = ops.cumsum(sizes) - sizes
     valid = places <= ops.max(segment, initial=-1)
     unique = ops.take(ids, ops.where(valid, first, ops.zeros_like(first)), axis=0)
     valid = ops.logical_and(valid, unique < shape[0])  # JAX pads with rows that do not exist
@@ -230,7 +231,7 @@ def assertion(flags, names, told):
     import tensorflow as tf
     return tf.debugging.Assert(tf.reduce_all(flags), [told, tf.boolean_mask(names, ~flags)], summarize=len(names))
 
-# %% ../nbs/inside/07_gradients.ipynb #6fc3eddb
+# %% ../nbs/inside/07_gradients.ipynb #f1fe1351
 class Accumulator:
     "Sums of gradients, and which variables got one."
     def __init__(self, steps:int, # Calls in a cycle
@@ -249,7 +250,7 @@ class Accumulator:
     def keep(self, each, sums:dict):
         "Store new sums, by index, and set their flags."
         for i,total in sums.items(): each(self.sums[i], lambda x, total: x.assign(ops.cast(total, x.dtype)), total)
-        mark = np.isin(np.arange(len(self.sums)), list(sums)).astype('uint8')
+        mark = np.isin(np.arange(len(self.sums)), list(sums)).astype('int32')
         each(self.given, lambda x: x.assign(ops.maximum(x, ops.convert_to_tensor(mark))))
 
     def clear(self, each):

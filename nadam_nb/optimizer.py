@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['FIXED', 'Self', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_variable', 'rate_config', 'is_floating',
            'label', 'engine_for', 'make_state', 'new_slot', 'make_scalars', 'make_rows_state', 'own_variables',
-           'first_averages', 'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'step_values',
-           'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given', 'constrain', 'assign',
-           'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own',
-           'Optimizer', 'Nadam']
+           'first_averages', 'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'as_scalar',
+           'step_values', 'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given',
+           'constrain', 'assign', 'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists',
+           'take_over', 'start_own', 'Optimizer', 'Nadam']
 
 # %% ../nbs/inside/10_optimizer.ipynb #675a4058
 import re
@@ -82,7 +82,7 @@ def read_settings(optimizer)->dict: # Name -> number, scalar tensor or `None`
                                          LearningRateSchedule) and not here.eager(): values['learning_rate'] = rate
     return {name: fresh(optimizer.checks, name, x) if callable(x) else x for name,x in values.items()}
 
-# %% ../nbs/inside/10_optimizer.ipynb #4b9d55f8
+# %% ../nbs/inside/10_optimizer.ipynb #5ec5e046
 def rate_variable(optimizer, rate:float):
     "The variable that holds a fixed learning rate."
     initializer = lambda shape, dtype: ops.convert_to_tensor(np.asarray(rate, 'float64'), dtype)
@@ -93,7 +93,8 @@ def rate_config(optimizer):
     "The learning rate as a configuration holds it: a number or a dictionary."
     rate = optimizer._learning_rate
     if isinstance(rate, LearningRateSchedule): return keras.optimizers.schedules.serialize(rate)
-    return current(optimizer.checks, 'learning_rate', rate) if callable(rate) else float(ops.convert_to_numpy(rate))
+    if callable(rate): rate = current(optimizer.checks, 'learning_rate', rate)
+    return float(np.dtype(wide_dtype(keras.config.floatx())).type(ops.convert_to_numpy(rate)))  # as a variable keeps it
 
 # %% ../nbs/inside/10_optimizer.ipynb #35608956
 def is_floating(variable)->bool:
@@ -117,7 +118,7 @@ def engine_for(optimizer):
         return Lists(optimizer.list_rule)
     return OneByOne(update)
 
-# %% ../nbs/inside/10_optimizer.ipynb #24e50a24
+# %% ../nbs/inside/10_optimizer.ipynb #97847236
 def make_state(optimizer, variables:list)->None:
     "Create the slots and scalars of an optimizer, in Keras's order; what is ours alone comes last."
     floating = [is_floating(v) for v in variables]
@@ -157,7 +158,7 @@ def make_scalars(optimizer, dtype):
                                           attribute.strip('_')))
     if optimizer.nonfinite == 'skip': optimizer.skipped_steps = add((), 'int', name='skipped_steps')
     if optimizer.gradient_accumulation_steps:
-        given = optimizer._gradient_given = add((len(optimizer._trainable_variables),), 'uint8', name='gradient_given')
+        given = optimizer._gradient_given = add((len(optimizer._trainable_variables),), 'int32', name='gradient_given')
         optimizer._accumulator = Accumulator(optimizer.gradient_accumulation_steps,
                                              list(optimizer._accumulated_gradients), given)
     if optimizer.sparse_update == 'lazy': make_rows_state(optimizer)
@@ -245,17 +246,21 @@ def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
                if not optimizer._overwrite_variable_with_gradient(optimizer._trainable_variables[i])}
     return {i: (sums[i] if i in sums else earlier[i]) / cycle.steps for i in (*grads, *earlier)}, sums, others
 
-# %% ../nbs/inside/10_optimizer.ipynb #117b302b
+# %% ../nbs/inside/10_optimizer.ipynb #a4d73650
 # Scalars, new values of the carried scalars, learning rate, function for other steps
+def as_scalar(x):
+    "A number as a float, a tensor or variable in the precision of the scalars."
+    return ops.cast(x, SCALAR) if ops.is_tensor(x) or isinstance(x, keras.Variable) else float(x)
+
 def step_values(optimizer, settings:dict)->tuple:
     "The scalars of the step that comes next."
     rate = settings['learning_rate'] if 'learning_rate' in settings else optimizer._get_current_learning_rate()
     t = ops.cast(optimizer._iterations // (optimizer.gradient_accumulation_steps or 1), SCALAR) + 1
     own = {name: settings[name] for name in optimizer.checks if name not in CHECKS}
-    own = {name: x if isinstance(x, float) else cast(x, SCALAR) for name,x in own.items()}
+    own, rate_now = {name: as_scalar(x) for name,x in own.items()}, as_scalar(rate)
     carried = [ops.cast(native(getattr(optimizer, name)), SCALAR) for name in optimizer.carried]
     def scalars(t, carried): # Of any step, as a policy holds them for single rows
-        s = optimizer.scalars(t, cast(rate, SCALAR), *carried, **own)
+        s = optimizer.scalars(t, rate_now, *carried, **own)
         return (s[0], list(s[1:])) if carried else (s, [])
     return *scalars(t, carried), rate, scalars
 
@@ -265,7 +270,7 @@ def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
     steps = optimizer.iterations + 1
     random = optimizer.state_dtype == 'bfloat16' or optimizer.stochastic_rounding
     return Policy(optimizer.rule, *(settings[name] for name in ('clipvalue', 'clipnorm', 'global_clipnorm')),
-                  decay=None if decay is None else cast(rate, SCALAR)*decay, ema_momentum=settings.get('ema_momentum'),
+                  decay=None if decay is None else as_scalar(rate)*decay, ema_momentum=settings.get('ema_momentum'),
                   overwrite=None if every is None else overwrites(steps,
                                                                   every if isinstance(every, int)
                                                                   else ops.cast(every, steps.dtype)),
@@ -391,7 +396,7 @@ def start_own(optimizer)->None:
         first = [x for name,x in optimizer.carried.items() if v.path.endswith(f'row{name}')]
         v.assign(ops.full(v.shape, first[0] if first else 0, v.dtype))
 
-# %% ../nbs/inside/10_optimizer.ipynb #8ec1d9bd
+# %% ../nbs/inside/10_optimizer.ipynb #ee2459cd
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -434,7 +439,8 @@ class Optimizer(keras.optimizers.Optimizer):
     rule = list_rule = skipped_steps = None
 
     def __init__(self, learning_rate:Rate=0.001, name:Optional[str]=None, **settings:Any):
-        args = {**DEFAULTS, 'learning_rate': learning_rate, 'name': name or type(self).__name__, **settings}
+        args = {**DEFAULTS, 'learning_rate': learning_rate, 'name': type(self).__name__ if name is None else name,
+                **settings}
         args = checked(type(self).__name__, self.checks, args)
         rate = args.pop('learning_rate')
         super().__init__(rate if callable(rate) else lambda: rate, name=args.pop('name'))
@@ -753,7 +759,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def _lookup_dependency(self, name, cached_dependencies=None):
         return None if name == '_variables' else super()._lookup_dependency(name, cached_dependencies)
     def _checkpoint_adapter(self, path):
-        if self.built: check_checkpoint(path, state_lists(self))
+        if self.built: check_checkpoint(path, state_lists(self), self.carried)
 
 # %% ../nbs/inside/10_optimizer.ipynb #b81a1756
 @keras.saving.register_keras_serializable('nadam_nb')

@@ -54,7 +54,7 @@ def load(optimizer, # Built or not
     for variable,value in pairs: variable.assign(value)
     return 'of Keras' if own and pairs[-1][0] is not variables[-1] else 'whole'
 
-# %% ../nbs/inside/09_saving.ipynb #f1a782d0
+# %% ../nbs/inside/09_saving.ipynb #53e7836b
 def stored_shapes(prefix:str # Path of a checkpoint
                  )->list: # For every optimizer in it, the shapes of its lists of variables: attribute -> list of shapes
     "What optimizers a checkpoint of TensorFlow holds."
@@ -64,17 +64,19 @@ def stored_shapes(prefix:str # Path of a checkpoint
     shapes = reader.get_variable_to_shape_map()
     children = [{child.local_name: child.node_id for child in node.children} for node in nodes]
     shape = lambda i: tuple(shapes[nodes[i].attributes[0].checkpoint_key]) if nodes[i].attributes else None
-    return [{name: {k: shape(j) for k,j in children[i].items()} for name,
-             i in found.items() if children[i] and not nodes[i].attributes}
-            for found in children if '_iterations' in found]
+    lists = lambda i: None if nodes[i].attributes else {k: shape(j) for k,j in children[i].items()}
+    return [{name: lists(i) for name,i in found.items()} for found in children if '_iterations' in found]
 
 def check_checkpoint(prefix:str, # Path of a checkpoint
-                     lists:dict # Lists of variables (or `None`) that must be there, by attribute
+                     lists:dict, # Lists of variables (or `None`) that must be there, by attribute
+                     scalars=() # Attributes of scalars that must be there
                     )->None:
     "Error if no optimizer in a checkpoint has a state of these shapes."
     wanted = {name: {str(i): tuple(v.shape) for i,v in enumerate(some) if v is not None} for name,some in lists.items()}
     found = stored_shapes(prefix)
-    if not any(all(state.get(name, {}) == some for name,some in wanted.items()) for state in found):
+    fit = lambda state: all((state.get(name) or {}) == some for name,
+                            some in wanted.items()) and all(name in state for name in scalars)
+    if not any(map(fit, found)):
         told = [{name: state.get(name) for name in wanted} for state in found]
         raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected '
                          f'{str(wanted)[:300]}. Found {str(told)[:300]}.')
