@@ -335,8 +335,9 @@ def pairs(numbers:np.ndarray, # A text as numbers
           reach:int=2 # Farthest neighbour
          )->tuple: # Words and their neighbours, two arrays of equal length
     "Each word with each of its neighbours."
-    words,neighbours = zip(*((numbers[:-d], numbers[d:]) for d in range(1, reach + 1)))
-    return np.concatenate([*words, *neighbours]), np.concatenate([*neighbours, *words])
+    ahead = [(numbers[:-d], numbers[d:]) for d in range(1, reach + 1)]
+    words,others = [x for pair in ahead for x in pair], [x for a,b in ahead for x in (b, a)]
+    return np.concatenate(words), np.concatenate(others)
 
 # %% ../../nbs/lab/01_tasks.ipynb #d145bc21
 def words_task(data:str, # Name of the text
