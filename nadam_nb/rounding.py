@@ -72,8 +72,8 @@ def round_up_or_down(x, # float32
 # %% ../nbs/inside/06a_rounding.ipynb #c573aaba
 def store(x, # New value, in the dtype of the arithmetic
           dtype:str, # In which it is kept
-          place, # From `places`; `None`: round to nearest
-          key, # From `key_of`
+          place, # Of the elements; none: round to nearest
+          key, # Of the step
           which:int=-1 # Number of the slot; -1 for the weights
          ): # In that dtype
     "A value as a variable keeps it."

@@ -116,7 +116,7 @@ def like(x, # Number, or 0-d array or tensor
     return x if isinstance(x, (int, float)) else cast(x, standardize_dtype(other.dtype))
 
 # %% ../nbs/inside/01_rule.ipynb #2c4e1e4c
-def cast_scalars(s, # Numbers, arrays or tensors: a named tuple such as `Scalars`
+def cast_scalars(s, # Numbers, arrays or tensors: a named tuple of them
                  dtype # Name of a floating dtype
                 ): # The same in that dtype; tensors throughout if one of `s` is a tensor
     "The scalars of a step in the precision of the tensors they will meet."

@@ -36,7 +36,7 @@ def fits(variable, value)->bool:
 # %% ../nbs/inside/09_saving.ipynb #fc0ad33e
 def load(optimizer, # Built or not
          store, # Mapping from '0', '1', ... to arrays
-         rate:bool, own:int # As for `aligned`
+         rate:bool, own:int # As above
         )->str: # 'whole', 'of Keras' (without what is ours alone), or '' if it was not taken over
     "Take over a stored state as a whole, or warn and leave the optimizer as it is."
     variables, found = optimizer.variables, 'something else than arrays numbered from 0'

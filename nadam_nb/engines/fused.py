@@ -144,7 +144,7 @@ def join(tensors): # One flat tensor
     "Tensors laid one after another."
     return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 
-def add_changes(rows:list, # One `Row` for each variable of a group
+def add_changes(rows:list, # One row for each variable of a group
                 sizes:list, # Of the variables
                 changes, # Of all their weights, joined
                 policy # For the decay and the rounding
@@ -166,7 +166,7 @@ SMALL = 2**16  # weights; variables up to this size are joined
 def groups_of(variables:list, # `tf.Variable`s
               slots:int, # Number of slots of a variable
               dtype:str=None # Of the slots; `None`: that in which a variable is stepped
-             )->list: # One `Group` for every dtype and device that has at least two small variables
+             )->list: # One group for every dtype and device that has at least two small variables
     "Small variables, grouped."
     found = {}
     for v in variables:

@@ -63,9 +63,9 @@ def fetched(s # Of a step: a named tuple of numbers and 0-d torch tensors of one
     return type(s)(*(next(values) if torch.is_tensor(x) else float(x) for x in s))
 
 # %% ../../nbs/inside/08c_lists.ipynb #38afe3b9
-def step_lists(rows:list, # One `Row` for each variable, with a gradient
+def step_lists(rows:list, # One row for each variable, with a gradient
                policy, # For the rule, the decay and the rounding
-               rule, # The rule for lists, such as `nadam_lists`
+               rule, # The rule for lists, such as that of Nadam
                s # Scalars, as Python numbers
               )->None:
     "One step of all rows, in place."

@@ -17,6 +17,7 @@ __all__ = ['CASES', 'DEFAULT_CASES', 'CONTENDERS', 'OPTIMIZERS', 'STEPS', 'IN_FI
            'interruptible', 'finish', 'main']
 
 # %% ../../nbs/lab/03_benchmark.ipynb #7dbc85c9
+#| code-fold: true
 import argparse,gc,importlib,json,os,platform,re,signal,subprocess,sys,threading
 import numpy as np
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from tqdm import tqdm
 from .compare import OneLineParser,at_least_1,checked,columns,save_results,wrapped
 
 # %% ../../nbs/lab/03_benchmark.ipynb #a995302f
+#| code-fold: true
 class Case(NamedTuple):
     "What is stepped: variables, or a network."
     shapes:list # Of the variables
@@ -51,6 +53,7 @@ def conv_and_norm(inputs:int, outputs:int, size:int)->list:
     return [(size, size, inputs, outputs), (outputs,), (outputs,)]
 
 # %% ../../nbs/lab/03_benchmark.ipynb #04f1b151
+#| code-fold: true
 def resnet50_shapes()->list:
     "Shapes of the trainable variables of a ResNet-50 (He et al., 2015)."
     shapes,inputs = conv_and_norm(3, 64, 7),64
@@ -63,6 +66,7 @@ def resnet50_shapes()->list:
     return shapes + [(inputs, 1000), (1000,)]
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ae0078dc
+#| code-fold: true
 def gpt2_shapes(words:int=50257, positions:int=1024, blocks:int=12, width:int=768)->list:
     "Shapes of the variables of GPT-2 (Radford et al., 2019); by default, the small one."
     def dense(inputs, outputs): return [(inputs, outputs), (outputs,)]
@@ -77,6 +81,7 @@ def network(*widths:int)->Case:
     return Case([shape for pair in zip(widths, widths[1:]) for shape in (pair, pair[1:])], widths)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #44d92355
+#| code-fold: true
 CASES = {'large': Case([(25_000_000,)]), 'medium': Case(16*[(1_000_000,)]), 'small': Case(300*[(64, 64)]),
          'mixed': Case([(19200, 768), *gpt2_shapes(blocks=3)[2:-2]]), 'embedding': Case([(100_000, 64)], ids=512),
          'resnet50': Case(resnet50_shapes()), 'gpt2-small': Case(gpt2_shapes()),
@@ -92,6 +97,7 @@ def case_of(name:str # A key of `CASES`, or millions of weights in one variable,
     return Case([(millions*10**6,)]) if millions else None
 
 # %% ../../nbs/lab/03_benchmark.ipynb #37cc85f0
+#| code-fold: true
 class Contender(NamedTuple):
     "A library, and how its step is called."
     library:str # As in the tables
@@ -120,6 +126,7 @@ def backend_of(contender:str # Key of `CONTENDERS`
     return next((name for name in ('torch', 'jax') if CONTENDERS[contender].mode == f'on {name}'), 'tensorflow')
 
 # %% ../../nbs/lab/03_benchmark.ipynb #f0b8e7e1
+#| code-fold: true
 class Subject:
     "A contender in a case. `make` makes an optimizer; it gives one function for a step, and one for weights and state."
     def __init__(self, device:str, make:Callable): self.device,self.make = device,make
@@ -134,6 +141,7 @@ def nbytes(x)->int: # With `shape` and `dtype`
     return prod(x.shape)*(int(bits[0])//8 if bits else 1)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #37a87da9
+#| code-fold: true
 OPTIMIZERS = {'ours': 'nadam_nb.optimizer.Nadam', 'Keras': 'keras.optimizers.Nadam',
               'tf_keras': 'tf_keras.optimizers.Nadam', 'SGD': 'keras.optimizers.SGD'}
 
@@ -166,6 +174,7 @@ def tf_gradient(shape:tuple, ids:int): # `tf.IndexedSlices` that names `ids` row
     return tf.IndexedSlices(tf.fill((ids, *shape[1:]), .1), tf.constant(rows), tf.constant(shape))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #2a39e234
+#| code-fold: true
 def tensorflow_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of an optimizer on TensorFlow: called eagerly, in a graph, or in an XLA function."
     import keras, tensorflow as tf
@@ -182,6 +191,7 @@ def tensorflow_steps(case:Case, library:str, mode:str)->Subject:
     return Subject(tf_device(), make)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #595e9394
+#| code-fold: true
 def torch_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of `torch.optim.NAdam`, one variable after the other or all in lists."
     import torch
@@ -216,6 +226,7 @@ def jax_device()->str: # 'GPU' or 'CPU'
     return 'CPU' if jax.default_backend() == 'cpu' else 'GPU'
 
 # %% ../../nbs/lab/03_benchmark.ipynb #90b3a5dd
+#| code-fold: true
 def optax_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of `optax.nadam`."
     weights,grads = jax_arrays(case, .5),jax_arrays(case, .1)
@@ -235,6 +246,7 @@ def constants(case:Case)->list:
     return [keras.Variable(shape=s, initializer=keras.initializers.Constant(.5)) for s in case.shapes]
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ca7af2b2
+#| code-fold: true
 def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of a Keras optimizer on PyTorch."
     import torch
@@ -251,6 +263,7 @@ def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
     return Subject('GPU' if on_gpu else 'CPU', make)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #8b5e570a
+#| code-fold: true
 def keras_jax_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of a Keras optimizer on JAX."
     variables,grads = constants(case),jax_arrays(case, .1)
@@ -262,6 +275,7 @@ def keras_jax_steps(case:Case, library:str, mode:str)->Subject:
     return Subject(jax_device(), make)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #b1c0de08
+#| code-fold: true
 def by_hand(case:Case, library:str, mode:str)->Subject:
     "Steps of the rows of one table that a sparse gradient names, in a graph."
     import tensorflow as tf
@@ -290,6 +304,7 @@ def timed(add:Callable)->float: # Seconds that 28 bytes per weight would take
     return (perf_counter() - start)*28/12
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ae560061
+#| code-fold: true
 def limit_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of `a += b` in place, all weights in one variable, on all cores, by TensorFlow or by PyTorch."
     if mode == 'by torch':
@@ -306,6 +321,7 @@ def limit_steps(case:Case, library:str, mode:str)->Subject:
     return Subject('GPU' if where in ('cuda', 'GPU') else 'CPU', lambda: (lambda: timed(add), lambda: ([a], [])))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #d7a56153
+#| code-fold: true
 def stopwatch(): # `keras.callbacks.Callback`; `seconds` is the length of the last epoch
     "A callback that times epochs."
     import keras
@@ -315,6 +331,7 @@ def stopwatch(): # `keras.callbacks.Callback`; `seconds` is the length of the la
     return Stopwatch()
 
 # %% ../../nbs/lab/03_benchmark.ipynb #820e8a4c
+#| code-fold: true
 def fit_steps(case:Case, library:str, mode:str, batches:int=20)->Subject:
     "Steps of `fit` on random data, 32 to a batch."
     import keras
@@ -333,6 +350,7 @@ def fit_steps(case:Case, library:str, mode:str, batches:int=20)->Subject:
     return Subject(tf_device(), make)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #807bc921
+#| code-fold: true
 STEPS = {'torch': torch_steps, 'optax': optax_steps, 'memory': limit_steps, 'by hand': by_hand,
          'on torch': keras_torch_steps, 'on jax': keras_jax_steps}  # by library or mode; the others: tensorflow_steps
 IN_FIT = 'ours-graph','ours-xla','keras-xla','keras-graph','sgd'
@@ -373,6 +391,7 @@ def peak_of(f:Callable)->int: # Bytes; None where the system does not say
     return max(memory('VmHWM') - before, 0) if known else None
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ea27a3da
+#| code-fold: true
 def gpu_peak_of(f:Callable)->int: # Bytes
     "How much more of the GPU's memory TensorFlow uses while `f` runs."
     import tensorflow as tf
@@ -382,6 +401,7 @@ def gpu_peak_of(f:Callable)->int: # Bytes
     return tf.config.experimental.get_memory_info('GPU:0')['peak'] - before
 
 # %% ../../nbs/lab/03_benchmark.ipynb #0963a0d3
+#| code-fold: true
 class _Session:
     "What a worker can be asked; every answer is a dictionary."
     def load(self, contender):
@@ -421,6 +441,7 @@ class _Session:
         return dict(watched=taken, grown=memory('RssAnon') - before if known else None)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #285d7599
+#| code-fold: true
 def serve()->None:
     "Answer the requests on stdin until it ends; what libraries print goes to stderr."
     replies,session = os.fdopen(os.dup(1), 'w'),_Session()
@@ -440,6 +461,7 @@ _SETTINGS = dict(KERAS_BACKEND='tensorflow', TF_CPP_MIN_LOG_LEVEL='2', TF_FORCE_
                 XLA_PYTHON_CLIENT_PREALLOCATE='false')
 
 # %% ../../nbs/lab/03_benchmark.ipynb #a2b889e3
+#| code-fold: true
 class _Worker:
     "A process in which one contender steps."
     def __init__(self, name:str): # A key of `CONTENDERS`
@@ -462,6 +484,7 @@ class _Worker:
     def close(self): self.process.kill(); self.process.communicate()
 
 # %% ../../nbs/lab/03_benchmark.ipynb #cafb0279
+#| code-fold: true
 def ready(worker, # A loaded Worker
           case:Case
          )->dict: # `first` in seconds; `state` and `peak` in bytes; `device`
@@ -471,6 +494,7 @@ def ready(worker, # A loaded Worker
     return reply | dict(peak=None) if case.widths else reply  # in `fit`, the peak is that of the training
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ef3c83d9
+#| code-fold: true
 def play(workers:list, # Each after its first step
          repeats:int, # Rounds at most
          budget:float, # Seconds after which no round begins, except the first three
@@ -486,6 +510,7 @@ def play(workers:list, # Each after its first step
     return seconds
 
 # %% ../../nbs/lab/03_benchmark.ipynb #b1c0de11
+#| code-fold: true
 def in_turn(functions:dict, repeats:int=21)->dict:
     """Median times of functions that are called in turn, so that other work on the machine meets all of them.
 
@@ -512,6 +537,7 @@ def in_turn(functions:dict, repeats:int=21)->dict:
     return {name: median(t) for name,t in times.items()}
 
 # %% ../../nbs/lab/03_benchmark.ipynb #d2dfd9ac
+#| code-fold: true
 class Plan(NamedTuple):
     "How much is measured."
     repeats:int=15 # Rounds at most
@@ -531,6 +557,7 @@ def machine()->dict:
     return dict(cpu=cpu, cores=cores, system=platform.platform(), python=platform.python_version(), load=busy())
 
 # %% ../../nbs/lab/03_benchmark.ipynb #b1c0de14
+#| code-fold: true
 def busy(seconds:float=1.)->float: # Cores; the load average of the last minute where the system has no /proc/stat
     "How many cores are at work."
     def ticks(): return [int(n) for n in Path('/proc/stat').read_text().split('\n')[0].split()[1:9]]
@@ -540,6 +567,7 @@ def busy(seconds:float=1.)->float: # Cores; the load average of the last minute 
     return os.cpu_count()*(1 - idle/max(sum(spent), 1))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #1b80062e
+#| code-fold: true
 def quiet(patience:float=60., # Seconds to wait for it
           most:float=.5 # Cores that may be at work
          )->bool:
@@ -550,9 +578,10 @@ def quiet(patience:float=60., # Seconds to wait for it
     return True
 
 # %% ../../nbs/lab/03_benchmark.ipynb #bb4c5777
+#| code-fold: true
 def load(names:list, # Keys of `CONTENDERS`
          stack:ExitStack, # Ends the workers
-         results:dict # `versions` and `notes` are added to
+         results:dict # Versions and notes are added to
         )->list: # Workers, without those that cannot be loaded
     "Start workers side by side."
     workers,loaded = [],[]
@@ -568,6 +597,7 @@ def note(results:dict, who:str, what:str)->None:
     if (line := f'{who}: {what}') not in results['notes']: results['notes'].append(line)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #621e9bde
+#| code-fold: true
 def enter(worker, name:str, case:Case, results:dict # `notes` may be added to
          )->dict: # A row for the results, without seconds; `None` if the worker fails
     "Let a worker take its first steps in a case."
@@ -577,6 +607,7 @@ def enter(worker, name:str, case:Case, results:dict # `notes` may be added to
     except WorkerError as e: note(results, f'{name}, {worker.name}', f'left out ({e})')
 
 # %% ../../nbs/lab/03_benchmark.ipynb #d175ed91
+#| code-fold: true
 def race(worker, row:dict, ours:list, # (worker, row) pairs
          results:dict, # Gets the row
          plan:Plan)->None:
@@ -602,6 +633,7 @@ def stays(contender:str)->bool: # Its name
     return contender.startswith(('ours', 'limit'))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #5415f90b
+#| code-fold: true
 def measure_peers(names:list, ours:list, name:str, case:Case, results:dict, plan:Plan, after:Callable)->None:
     "Measure two contenders next to ours."
     with ExitStack() as stack:
@@ -617,6 +649,7 @@ def measure_ours(ours:list, plan:Plan)->None:
     for w,row in ours: row['seconds'] += seconds[w.name]
 
 # %% ../../nbs/lab/03_benchmark.ipynb #ef239c57
+#| code-fold: true
 def measure(name:str, case:Case, contenders:list, results:dict, plan:Plan=Plan(), after:Callable=lambda: None)->None:
     """Measure contenders in a case, in turn, each in a process of its own.
 
@@ -671,6 +704,7 @@ def share(results:dict, row:dict
     return quartiles(limit['seconds'])[1]/quartiles(row['seconds'])[1] if limit else None
 
 # %% ../../nbs/lab/03_benchmark.ipynb #610b2e4c
+#| code-fold: true
 def ratio(results:dict, row:dict,
           other:str=None # Name of one of ours; `None`: the one that the contender is compared with
          )->float: # `None` if that was not measured
@@ -694,6 +728,7 @@ def unique(values)->list:
     return list(dict.fromkeys(values))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #1c8d26de
+#| code-fold: true
 def step_table(results:dict)->str:
     "Milliseconds per step: cases below each other, contenders side by side."
     rows = done(results)
@@ -703,6 +738,7 @@ def step_table(results:dict)->str:
                     *([case, *(cell(case, c) for c in names)] for case in unique(r['case'] for r in rows))])
 
 # %% ../../nbs/lab/03_benchmark.ipynb #f085e2d2
+#| code-fold: true
 def case_table(results:dict, case:str)->str:
     "All that was measured in a case, one contender per line."
     rows = [row for name in CONTENDERS if (row := of(results, case, name))]
@@ -719,6 +755,7 @@ def case_table(results:dict, case:str)->str:
     return f'{case}: {n} variable{"s"*(n != 1)}, {rows[0]["weights"]:,} weights\n{columns(lines)}'
 
 # %% ../../nbs/lab/03_benchmark.ipynb #fe9e2ad9
+#| code-fold: true
 EXPLANATION = """ms/step: median of the rounds. x ours: median, within the rounds, of the ratios to ours-graph.
 keras-eager and torch are compared with ours-eager, by-hand with ours-lazy, Keras elsewhere with ours there.
 first s: from making the optimizer to the end of its first step (in fit: from compile to the end of the first batch).
@@ -736,6 +773,7 @@ def describe(machine:dict, versions:dict)->str:
             + ', '.join(f'{name} {v}' for name,v in libraries.items()))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #8170d892
+#| code-fold: true
 def report(results:dict)->str:
     """Everything that was measured, as text no wider than the terminal.
 
@@ -753,6 +791,7 @@ def report(results:dict)->str:
     return '\n\n'.join(filter(None, parts))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #68e1a3e2
+#| code-fold: true
 MARKS = {'ours-graph': 'C0s', 'ours-eager': 'C0o', 'ours-xla': 'C0^', 'ours-lazy': 'C0D', 'ours-torch': 'C0*',
          'ours-jax': 'C0X', 'optax': 'C2X', 'keras-xla': 'C3^', 'keras-graph': 'C3s', 'keras-eager': 'C3o',
          'keras-torch': 'C3*', 'keras-jax': 'C3X', 'by-hand': 'C2D', 'tf-keras': 'C1D', 'torch-foreach': 'C4P',
@@ -764,6 +803,7 @@ def floor_of(results:dict, case:str)->float: # Seconds; `None` if it was not mea
     return quartiles(row['seconds'])[1] if row else None
 
 # %% ../../nbs/lab/03_benchmark.ipynb #7d3bdd21
+#| code-fold: true
 def plot_steps(results:dict, ax)->None:
     """Draw the step times of all cases, divided by their floors.
 
@@ -792,6 +832,7 @@ def save_figure(results:dict, path:Path)->None:
     figure.savefig(path, dpi=150)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #d4df91dc
+#| code-fold: true
 def sweep(cases:list, # Of Case, in growing order
           names=('ours-graph', 'keras-graph', 'limit'), # Contenders
           plan:Plan=Plan(9, 6.),
@@ -825,6 +866,7 @@ def sweep_rows(counts=(10_000, 100_000, 1_000_000), **settings)->list: # For and
     return sweep([Case([(n, 64)], ids=512) for n in counts], **settings)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #7dd28070
+#| code-fold: true
 def plot_sweep(rows:list, # From sweep
                by:str, # 'weights' or 'variables'
                ax)->None:
@@ -839,6 +881,7 @@ def plot_sweep(rows:list, # From sweep
     ax.set(xscale='log', yscale='log', xlabel=by, ylabel='ms per step'); ax.margins(x=.02)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #4ba8b96a
+#| code-fold: true
 def sweep_table(rows:list, by:str)->str: # From sweep; as in plot_sweep
     "Medians, and first steps, as a table."
     names = list(rows[0]['seconds'])
@@ -849,6 +892,7 @@ def sweep_table(rows:list, by:str)->str: # From sweep; as in plot_sweep
                     *([f'{r[by]:,}', *(text for n in names for text in times(r, n))] for r in rows)])
 
 # %% ../../nbs/lab/03_benchmark.ipynb #902e01f2
+#| code-fold: true
 def memory_at_hand()->int: # Bytes; `None` where the system does not say
     "Memory that is free for a measurement: the machine's, or a GPU's if that is more."
     def number(path, pattern): return int(re.search(pattern, Path(path).read_text(), re.M)[1])
@@ -870,6 +914,7 @@ def needed(case:Case, contenders:list)->int: # Bytes
     return 16*case.weights*(sum(staying) + min(2, sum(others)) + 1)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #b1c0de17
+#| code-fold: true
 QUICK = dict(cases=['large', 'fit-wide', 'small'], plan=Plan(5, 2.), seconds=135,
              contenders=['ours-graph', 'ours-eager', 'optax', 'keras-xla', 'keras-graph', 'torch-foreach', 'sgd',
                          'limit'])
@@ -890,6 +935,7 @@ def output_file(*endings)->Callable:
     return checked(Path, lambda path: (not endings or path.suffix in endings) and can_write(path), expected)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #2e172875
+#| code-fold: true
 def make_parser()->argparse.ArgumentParser:
     "The options of `nadam-bench`."
     p = OneLineParser(prog='nadam-bench', description='Measure the step of Nadam in several libraries: '
@@ -911,6 +957,7 @@ def make_parser()->argparse.ArgumentParser:
     return p
 
 # %% ../../nbs/lab/03_benchmark.ipynb #46108547
+#| code-fold: true
 def fill(args:argparse.Namespace, # From make_parser; gets defaults for `cases` and `contenders`
          results:dict # `notes` may be added to
         )->Plan:
@@ -929,6 +976,7 @@ def fill(args:argparse.Namespace, # From make_parser; gets defaults for `cases` 
     return plan._replace(repeats=args.repeats or plan.repeats)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #31a16070
+#| code-fold: true
 def run_all(args:argparse.Namespace, plan:Plan, results:dict)->None:
     "Measure all cases, behind a progress bar, with the file complete at any time."
     steps = sum(takes_part(c, case_of(case)) and not stays(c) for case in args.cases for c in args.contenders)
@@ -944,6 +992,7 @@ def run_all(args:argparse.Namespace, plan:Plan, results:dict)->None:
             else: measure(case, case_of(case), args.contenders, results, plan, after)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #776773d2
+#| code-fold: true
 @contextmanager
 def interruptible():
     "Let Ctrl-C and `kill` raise `KeyboardInterrupt` with the number of the signal."
@@ -955,6 +1004,7 @@ def interruptible():
         for number,handler in old.items(): signal.signal(number, handler)
 
 # %% ../../nbs/lab/03_benchmark.ipynb #d7b3bc72
+#| code-fold: true
 def finish(args:argparse.Namespace, results:dict)->None:
     "Write what is there and show it."
     if args.json: save_results(results, args.json)
@@ -964,6 +1014,7 @@ def finish(args:argparse.Namespace, results:dict)->None:
     print(report(results))
 
 # %% ../../nbs/lab/03_benchmark.ipynb #c98af12f
+#| code-fold: true
 def main(argv:list=None)->int:
     """The command `nadam-bench`: measure, print the tables, write numbers and figure.
 

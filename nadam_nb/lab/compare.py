@@ -13,6 +13,7 @@ __all__ = ['OPTIMIZERS', 'DEFAULT_OPTIMIZERS', 'STYLES', 'at_least_1', 'seed_num
            'read_input', 'requested', 'main']
 
 # %% ../../nbs/lab/02_compare.ipynb #372406d7
+#| code-fold: true
 import argparse,gc,json,logging,os,pkgutil,platform,shutil,signal,sys,textwrap,threading
 import numpy as np
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from tqdm import tqdm
 from .tasks import DEBIAN_BIBLE,DEBIAN_FOLDER,TASKS,Task,checksum,load_task
 
 # %% ../../nbs/lab/02_compare.ipynb #3715b5f5
+#| code-fold: true
 class Choice(NamedTuple):
     "An optimizer that `nadam-compare` can train with."
     label:str # In the figure
@@ -64,6 +66,7 @@ def make_optimizer(name:str, learning_rate:float=None):
     return pkgutil.resolve_name(choice.where)(learning_rate=rate, **choice.settings)
 
 # %% ../../nbs/lab/02_compare.ipynb #6a174da8
+#| code-fold: true
 def batches(x:np.ndarray, # Inputs
             y:np.ndarray, # Targets
             batch_size:int, # How many go into one step; the last batch may have fewer
@@ -81,6 +84,7 @@ def batches(x:np.ndarray, # Inputs
     return Batches()
 
 # %% ../../nbs/lab/02_compare.ipynb #f278ebcf
+#| code-fold: true
 def epoch_timer(): # `keras.callbacks.Callback`; its `seconds` grow by one number per epoch
     "A callback that measures the training part of each epoch, in seconds."
     import keras
@@ -104,6 +108,7 @@ def finite(values:list # Numbers, or arrays of one number
     return [float(v) if np.isfinite(v) else None for v in values]
 
 # %% ../../nbs/lab/02_compare.ipynb #e55a093a
+#| code-fold: true
 def run_settings(task:Task, # What to train
                  optimizer:str, # A name in `OPTIMIZERS`
                  learning_rate:float, # Step size
@@ -116,6 +121,7 @@ def run_settings(task:Task, # What to train
                 learning_rate=learning_rate, seed=seed, epochs=epochs, batch_size=batch_size)
 
 # %% ../../nbs/lab/02_compare.ipynb #ef2503a8
+#| code-fold: true
 def train(task:Task, optimizer:str, learning_rate:float, seed:int, epochs:int=15, batch_size:int=32,
           callbacks=())->dict:
     """Train a new network once.
@@ -152,6 +158,7 @@ def train(task:Task, optimizer:str, learning_rate:float, seed:int, epochs:int=15
     return run_settings(task, optimizer, learning_rate, seed, epochs, batch_size) | dict(history=history)
 
 # %% ../../nbs/lab/02_compare.ipynb #026037f0
+#| code-fold: true
 def plan_runs(optimizers:list, # Names in `OPTIMIZERS`
               learning_rates:list, # Step sizes for each of them; empty or None: the default of each
               seeds:list # Seeds
@@ -168,6 +175,7 @@ def run_key(run:dict # A finished run, or what run_settings returns
     return tuple(run[k] for k in keys)
 
 # %% ../../nbs/lab/02_compare.ipynb #cc502cc1
+#| code-fold: true
 def unfinished(task:Task, # What to train
                plan:list, # From plan_runs
                runs:list, # Finished runs
@@ -179,6 +187,7 @@ def unfinished(task:Task, # What to train
     return [run for run in plan if run_key(run_settings(task, *run, epochs, batch_size)) not in finished]
 
 # %% ../../nbs/lab/02_compare.ipynb #92628bf7
+#| code-fold: true
 def compare(task:Task, plan:list, runs:list, before:Callable=lambda *run: None, after:Callable=lambda: None,
             callbacks=(), **settings)->list:
     """Make all runs of a plan that are not finished yet.
@@ -209,6 +218,7 @@ def compare(task:Task, plan:list, runs:list, before:Callable=lambda *run: None, 
     return runs
 
 # %% ../../nbs/lab/02_compare.ipynb #6762bab1
+#| code-fold: true
 def save_results(results:dict, # Numbers, strings, lists and dictionaries
                  path:Path # File to write or replace
                 )->None:
@@ -218,6 +228,7 @@ def save_results(results:dict, # Numbers, strings, lists and dictionaries
     os.replace(part, path)
 
 # %% ../../nbs/lab/02_compare.ipynb #9fd6d7a6
+#| code-fold: true
 def read_results(path:Path # File that save_results wrote, or where there is none yet
                 )->dict: # With versions, settings and runs
     "The results of earlier comparisons."
@@ -247,6 +258,7 @@ def mean_spread(values:list # One number per run; None: not finite
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 # %% ../../nbs/lab/02_compare.ipynb #2e3971a0
+#| code-fold: true
 def summary(group:list # Runs that differ in the seed only
            )->dict: # A row for the table
     "Mean and spread over the seeds."
@@ -258,6 +270,7 @@ def summary(group:list # Runs that differ in the seed only
                 val_accuracy=accuracy, val_accuracy_spread=accuracy_spread, seconds=seconds, best=False)
 
 # %% ../../nbs/lab/02_compare.ipynb #33067478
+#| code-fold: true
 def summarize(runs:list)->list:
     """Mean and spread over the seeds, for each optimizer and learning rate.
 
@@ -284,6 +297,7 @@ def screen_width()->int: # Columns
     return shutil.get_terminal_size((10**6, 24)).columns
 
 # %% ../../nbs/lab/02_compare.ipynb #db80ff3b
+#| code-fold: true
 def columns(lines:list, # Of equally many texts each
             width:int=None # At most so wide where columns allow it; `None`: the terminal's
            )->str: # Parts that are too wide side by side stand below one another, each with the first column
@@ -306,6 +320,7 @@ def wrapped(text:str, # Lines
     return '\n'.join('\n'.join(fold(line)) for line in text.split('\n'))
 
 # %% ../../nbs/lab/02_compare.ipynb #b31242de
+#| code-fold: true
 def cell(mean:float, # `None`: no value
          spread:float, # `None`: a single run
          scale:float=1, # Factor for both, such as 100 for percent
@@ -317,6 +332,7 @@ def cell(mean:float, # `None`: no value
     return show(mean) + (f' ± {show(spread)}' if spread is not None else '')
 
 # %% ../../nbs/lab/02_compare.ipynb #f55f37fc
+#| code-fold: true
 def table(rows:list)->str:
     """The rows of a comparison as aligned plain text, no wider than the terminal.
 
@@ -344,6 +360,7 @@ def mean_curve(runs:list, # Runs that differ in the seed only
     return values.mean(0), values.min(0), values.max(0)
 
 # %% ../../nbs/lab/02_compare.ipynb #5301f32c
+#| code-fold: true
 def spread_labels(heights:list, # Where the labels would like to be
                   gap:float # Smallest distance between two
                  )->np.ndarray: # Where they go, in the same order
@@ -356,6 +373,7 @@ def spread_labels(heights:list, # Where the labels would like to be
     return placed
 
 # %% ../../nbs/lab/02_compare.ipynb #2ffa20e7
+#| code-fold: true
 STYLES = (dict(color='#2a7fb8', ls='-', lw=3.2, alpha=.8), dict(color='#767676', ls=(0, (1, 1.5)), lw=1.8),
           dict(color='#d55e00', ls='--', lw=1.5), dict(color='#009e73', ls='-.', lw=1.5),
           dict(color='#b05aa8', ls=(0, (6, 1.5, 1, 1.5, 1, 1.5)), lw=1.5), dict(color='#3a9bd0', ls=(0, (8, 3)), lw=2),
@@ -375,6 +393,7 @@ def plot_measure(groups:dict, # Label -> runs that differ in the seed only
     ax.xaxis.get_major_locator().set_params(integer=True)
 
 # %% ../../nbs/lab/02_compare.ipynb #688688b3
+#| code-fold: true
 def label_ends(ax # `matplotlib.axes.Axes` with labelled lines and a logarithmic axis
               )->None:
     "Write the label of each line next to its end."
@@ -391,6 +410,7 @@ def label_ends(ax # `matplotlib.axes.Axes` with labelled lines and a logarithmic
         else: ax.annotate(text + ' (not finite)', at, xycoords='axes fraction', color=color, fontsize=9, va='center')
 
 # %% ../../nbs/lab/02_compare.ipynb #2b76bc93
+#| code-fold: true
 def plot_groups(runs:list # Finished runs of one task
                )->dict: # Label -> runs of the best learning rate of an optimizer; of the last rate if all diverged
     "What the figure shows."
@@ -405,6 +425,7 @@ def plot_groups(runs:list # Finished runs of one task
     return groups
 
 # %% ../../nbs/lab/02_compare.ipynb #dfa5dbf7
+#| code-fold: true
 def plot_curves(results:dict, figure):
     """Draw training and validation loss by epoch.
 
@@ -425,6 +446,7 @@ def plot_curves(results:dict, figure):
     return figure
 
 # %% ../../nbs/lab/02_compare.ipynb #c467d605
+#| code-fold: true
 def checked(convert:Callable, # Such as `int`
             fits:Callable, # Whether a converted value is allowed
             expected:str # What an error asks for
@@ -451,6 +473,7 @@ def defaults(field:str, # Of a Recipe
     return ', '.join(f'{name} {getattr(recipe, field) or nothing}' for name,recipe in TASKS.items())
 
 # %% ../../nbs/lab/02_compare.ipynb #06544637
+#| code-fold: true
 def add_data_options(p:argparse.ArgumentParser # Gets the options
                     )->None:
     "Options that say what is trained."
@@ -468,6 +491,7 @@ def add_data_options(p:argparse.ArgumentParser # Gets the options
                    help=f'train on at most N examples, validate on at most N (default: {defaults("limit")})')
 
 # %% ../../nbs/lab/02_compare.ipynb #61bc912a
+#| code-fold: true
 def add_run_options(p:argparse.ArgumentParser # Gets the options
                    )->None:
     "Options that say how it is trained."
@@ -486,6 +510,7 @@ def add_run_options(p:argparse.ArgumentParser # Gets the options
         help=f'examples per step (default: {defaults("batch_size")})')
 
 # %% ../../nbs/lab/02_compare.ipynb #32ceb53c
+#| code-fold: true
 class OneLineParser(argparse.ArgumentParser):
     "Reports wrong input in one line, and has the option `--version`."
     def __init__(self, **kwargs):
@@ -509,6 +534,7 @@ def make_parser()->argparse.ArgumentParser: # Knows all options
     return p
 
 # %% ../../nbs/lab/02_compare.ipynb #298441d4
+#| code-fold: true
 @contextmanager
 def library_log(path:Path # Where the messages go
                ):
@@ -528,6 +554,7 @@ def library_log(path:Path # Where the messages go
         if screen is not None: os.dup2(screen, 2)  # `sys.stderr` stays the copy: other loggers may hold it
 
 # %% ../../nbs/lab/02_compare.ipynb #b7298119
+#| code-fold: true
 @contextmanager
 def note_signals():
     "Yields a function that raises `KeyboardInterrupt` if Ctrl-C or `kill` came meanwhile."
@@ -542,6 +569,7 @@ def note_signals():
         for number,handler in old.items(): signal.signal(number, handler)
 
 # %% ../../nbs/lab/02_compare.ipynb #515a95a2
+#| code-fold: true
 def progress(bar, # `tqdm` that counts epochs
              check:Callable # Raises where the work is to stop
             ): # `keras.callbacks.Callback`
@@ -553,6 +581,7 @@ def progress(bar, # `tqdm` that counts epochs
     return Progress()
 
 # %% ../../nbs/lab/02_compare.ipynb #5b46fb61
+#| code-fold: true
 def report(results:dict, # With `settings` and at least one of the `runs`
            out:Path # Folder for the figure
           )->str: # Table, with a line above and the explanations below
@@ -570,6 +599,7 @@ def report(results:dict, # With `settings` and at least one of the `runs`
     return f'{wrapped(head)}\n\n{table(rows)}\n\n{wrapped(foot)}'
 
 # %% ../../nbs/lab/02_compare.ipynb #05f0fae9
+#| code-fold: true
 def make_folder(path:Path # Folder to make, unless it exists
                )->None:
     "Make a folder and see that files can be written there."
@@ -579,6 +609,7 @@ def make_folder(path:Path # Folder to make, unless it exists
         raise ValueError(f'--out: expected a folder to write to, received {path} ({e.strerror})') from e
 
 # %% ../../nbs/lab/02_compare.ipynb #ae920428
+#| code-fold: true
 def check_versions(results:dict, # Of earlier comparisons, or empty; gets versions
                    now:dict # From versions
                   )->None:
@@ -590,6 +621,7 @@ def check_versions(results:dict, # Of earlier comparisons, or empty; gets versio
     results['versions'] = now
 
 # %% ../../nbs/lab/02_compare.ipynb #705817e2
+#| code-fold: true
 def settings_of(args:argparse.Namespace, # From make_parser
                 task:Task # What is trained
                )->dict: # What JSON can hold
@@ -601,6 +633,7 @@ def settings_of(args:argparse.Namespace, # From make_parser
                 seeds=args.seeds, epochs=args.epochs, batch_size=args.batch_size, limit=args.limit)
 
 # %% ../../nbs/lab/02_compare.ipynb #f93b74d5
+#| code-fold: true
 def run_all(args:argparse.Namespace, # From make_parser
             task:Task, # What to train
             results:dict # Filled as the runs finish, and written to `args.out` after each
@@ -621,6 +654,7 @@ def run_all(args:argparse.Namespace, # From make_parser
             compare(task, plan, results['runs'], before, after, callbacks=[progress(bar, check)], **settings)
 
 # %% ../../nbs/lab/02_compare.ipynb #6c079b33
+#| code-fold: true
 def read_input(args:argparse.Namespace # From make_parser; gets the defaults of its task
               )->tuple: # The Task, and the results of earlier comparisons
     "Load the data, and make the folder for the results or read what is in it."
@@ -631,6 +665,7 @@ def read_input(args:argparse.Namespace # From make_parser; gets the defaults of 
     return task, read_results(args.out/'results.json')
 
 # %% ../../nbs/lab/02_compare.ipynb #69d385c5
+#| code-fold: true
 def requested(args:argparse.Namespace, # From make_parser, with the defaults of its task
               task:Task, # What was trained
               results:dict # With all runs
@@ -642,6 +677,7 @@ def requested(args:argparse.Namespace, # From make_parser, with the defaults of 
     return results | dict(runs=[found[key] for key in keys if key in found])
 
 # %% ../../nbs/lab/02_compare.ipynb #c5fc2847
+#| code-fold: true
 def main(argv:list=None)->int:
     """The command `nadam-compare`: train, print the table, draw the figure.
 
