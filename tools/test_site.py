@@ -27,7 +27,7 @@ BUILD = {'[gone](gone.ipynb)': 'dead link', r'$\frac{1$': 'TeX math', '[@nobody2
 CHECK = {'<a href="gone.html">x</a>': 'dead link: gone.html', '<a href="core.html#gone">x</a>': 'dead anchor', '<img src="gone.png">': 'dead link: gone.png',
          '<img src="https://example.org/x.png">': 'loaded from another host', '<i id="use"></i><i id="use"></i>': 'id used 2 times',
          '<p>:::</p>': 'markup in the text: :::', '<p>$$x$$</p>': r'markup in the text: \$\$', '<p>@key</p>': 'markup in the text: @key',
-         '<p style="width:900px">x</p>': r'9\d\d pixels wide in a window of 390', '<p style="height:20000px">x</p>': r'2\d{4} pixels tall',
+         '<p style="width:900px">x</p>': r'9\d\d pixels wide in a window of 390', '<p style="height:40000px">x</p>': r'4\d{4} pixels tall',
          f'<img src="data:image/png;base64,{PIXEL}">': 'no alt text: data:', '<svg></svg>': 'no alt text: a drawing',
          '<p style="color:#777;background:#fff">x</p>': 'light: contrast 4.48, #777777 on #ffffff',
          '<details><summary>y</summary><p style="color:#7779;background:light-dark(#fff,#000)">x</p></details>': r'dark: contrast 2\.\d\d, #\w+ on #000000: x',
