@@ -348,8 +348,9 @@ def call_program(optimizer, pairs, settings)->None:
     "Take an eager step as one program; a schedule is asked outside of it, as it may be plain Python."
     import tensorflow as tf
     variables = [v for _,v in pairs]
-    grads = [g if sparse_kind(g) == 'slices' else dense(g, v.shape, wide_dtype(v.dtype)) if sparse_kind(g)
-             else tf.convert_to_tensor(g) for g,v in pairs]
+    eager = type(tf.constant(0))
+    grads = [g if g.__class__ is eager or sparse_kind(g) == 'slices' else dense(g, v.shape, wide_dtype(v.dtype))
+             if sparse_kind(g) else tf.convert_to_tensor(g) for g,v in pairs]
     if callable(optimizer._learning_rate):
         settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate))
     key = optimizer.nonfinite, optimizer.seed, optimizer.stochastic_rounding, tuple((optimizer.rate_multipliers
