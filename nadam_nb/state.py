@@ -10,7 +10,6 @@ __all__ = ['FIXED', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_v
            'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own']
 
 # %% ../nbs/inside/09a_state.ipynb #675a4058
-#| code-fold: true
 import re
 from functools import partial
 
@@ -20,7 +19,6 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 # %% ../nbs/inside/09a_state.ipynb #5fddabb9
-#| code-fold: true
 from . import private
 from .arguments import CHECKS, REAL, current
 from .arguments import dtype_among, number, refuse
@@ -35,7 +33,6 @@ from .rounding import key_of
 from .rule import like, wide_dtype
 
 # %% ../nbs/inside/09a_state.ipynb #39c5de47
-#| code-fold: true
 FIXED = 'use_ema', 'gradient_accumulation_steps', 'fused', 'sparse_update', 'state_dtype'
 
 def setting(optimizer, name:str, value):
@@ -58,7 +55,6 @@ def takes_effect()->bool:
     return here.has_gpu()
 
 # %% ../nbs/inside/09a_state.ipynb #719c98c0
-#| code-fold: true
 def fresh(checks:dict, # The check of every argument, by name
           name:str, # Name of the hyperparameter
           read # Callable of no arguments
@@ -70,7 +66,6 @@ def fresh(checks:dict, # The check of every argument, by name
     return here.late(name, lambda: current(checks, name, read))
 
 # %% ../nbs/inside/09a_state.ipynb #c702d8be
-#| code-fold: true
 def read_settings(optimizer)->dict: # Name -> number, scalar tensor or `None`
     "All settings of a step that are numbers, as they are now."
     names = ['clipnorm', 'clipvalue', 'global_clipnorm', 'weight_decay', 'loss_scale_factor',
@@ -79,12 +74,11 @@ def read_settings(optimizer)->dict: # Name -> number, scalar tensor or `None`
     values = {name: getattr(optimizer, name) for name in names}
     values['weight_decay'] = values['weight_decay'] or None
     rate = optimizer._learning_rate
-    if callable(rate) and not isinstance(rate,
-                                         LearningRateSchedule) and not here.eager(): values['learning_rate'] = rate
+    late = callable(rate) and not isinstance(rate, LearningRateSchedule) and not here.eager()
+    if late: values['learning_rate'] = rate
     return {name: fresh(optimizer.checks, name, x) if callable(x) else x for name,x in values.items()}
 
 # %% ../nbs/inside/09a_state.ipynb #5ec5e046
-#| code-fold: true
 def rate_variable(optimizer, rate:float):
     "The variable that holds a fixed learning rate."
     initializer = lambda shape, dtype: ops.convert_to_tensor(np.asarray(rate, 'float64'), dtype)
@@ -99,7 +93,6 @@ def rate_config(optimizer):
     return float(np.dtype(wide_dtype(keras.config.floatx())).type(ops.convert_to_numpy(rate)))  # as a variable keeps it
 
 # %% ../nbs/inside/09a_state.ipynb #c7f1cf4d
-#| code-fold: true
 def is_floating(variable)->bool:
     "Whether a variable can be trained."
     return dtype_among(variable, REAL[2:])
@@ -121,7 +114,6 @@ def engine_for(optimizer, update):
     return OneByOne(update)
 
 # %% ../nbs/inside/09a_state.ipynb #450b66d4
-#| code-fold: true
 def make_state(optimizer, variables:list, update)->None:
     "Create the slots and scalars of an optimizer, in Keras's order; what is ours alone comes last."
     floating = [is_floating(v) for v in variables]
@@ -184,7 +176,6 @@ def own_variables(optimizer)->int:
     return (optimizer.skipped_steps is not None) + (optimizer._accumulator is not None) + rows
 
 # %% ../nbs/inside/09a_state.ipynb #8a5552c5
-#| code-fold: true
 def first_averages(optimizer)->None:
     "Let the averages start at the values of their variables, as far as these have one."
     begun, late = here.value_now(optimizer._iterations), set()
@@ -209,7 +200,6 @@ def start_average(variable, average, first): average.assign(ops.where(first, ops
                                                                       native(average)))
 
 # %% ../nbs/inside/09a_state.ipynb #38429123
-#| code-fold: true
 def set_counter(optimizer, value)->None:
     "Set the step counter, or let a variable be the counter."
     expected = 'a whole number in [0, 2^53), or an integer variable of shape ()'
@@ -226,7 +216,6 @@ def set_counter(optimizer, value)->None:
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
 # %% ../nbs/inside/09a_state.ipynb #f9e973bd
-#| code-fold: true
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
@@ -253,7 +242,6 @@ def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
     return {i: (sums[i] if i in sums else earlier[i]) / cycle.steps for i in (*grads, *earlier)}, sums, others
 
 # %% ../nbs/inside/09a_state.ipynb #a4d73650
-#| code-fold: true
 # Scalars, new values of the carried scalars, learning rate, function for other steps
 def as_scalar(x):
     "A number as a float, a tensor or variable in the precision of the scalars."
@@ -285,7 +273,6 @@ def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
                              steps) if random else None, rounding=optimizer.stochastic_rounding, scalars=scalars)
 
 # %% ../nbs/inside/09a_state.ipynb #710b013d
-#| code-fold: true
 def make_row(optimizer, i:int, g)->Row:
     "The `i`-th variable, as an engine sees it."
     variable = optimizer._trainable_variables[i]
@@ -335,7 +322,6 @@ def assign(variable, value): variable.assign(ops.cast(native(value), variable.dt
 def assign_copy(variable, value): variable.assign(ops.copy(ops.cast(native(value), variable.dtype)))
 
 # %% ../nbs/inside/09a_state.ipynb #736d205a
-#| code-fold: true
 def count(optimizer, fine)->None:
     "Count a call that was not left out."
     counter = native(optimizer._iterations) if hasattr(native(optimizer._iterations),
@@ -362,7 +348,6 @@ def call_program(optimizer, pairs, settings)->None:
         raise
 
 # %% ../nbs/inside/09a_state.ipynb #78dd327b
-#| code-fold: true
 def gradients_of(loss, var_list, tape, scale)->list: # (gradient, variable) pairs
     "Gradients of a loss, times the loss scale."
     import tensorflow as tf
@@ -387,7 +372,6 @@ def summed(pairs)->list: # (gradient, variable) pairs
     return [(g if no else next(totals), v) for (g,v),no in zip(pairs, empty)]
 
 # %% ../nbs/inside/09a_state.ipynb #3c1d8dcb
-#| code-fold: true
 def state_lists(optimizer)->dict: # Attribute -> list of variables
     "The lists of state that a checkpoint must hold."
     names = [*optimizer.slots.values(), *(['_model_variables_moving_average'] if optimizer.use_ema else []),
