@@ -17,7 +17,7 @@ def outputs(cell):
         data = {'stdout': out.text} if out.output_type == 'stream' else out.get('data', {})
         for kind in sorted(data):
             text = ''.join(data[kind]) if kind.startswith(('stdout', 'text/')) and 'image/png' not in data else ''
-            text = re.sub(r'0x[0-9a-f]+|#L(\d+|None)\b', '', text)  # addresses, and lines of the source, which the docs build looks up anew
+            text = re.sub(r'( at )?0x[0-9a-f]+|#L(\d+|None)\b', '', text)  # addresses, and lines of the source, which the docs build looks up anew
             if volatile: text = re.sub(r'\s+', ' ', NUMBER.sub('#', text))
             if kind == 'stdout' and shown and shown[-1][0] == kind: text = shown.pop()[1] + text  # printed in two parts, by timing
             shown.append((kind, text))
