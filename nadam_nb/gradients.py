@@ -19,7 +19,7 @@ from . import private
 from .arguments import REAL, dtype_among, refuse, warn
 from .backends import here, native, path
 
-# %% ../nbs/inside/07_gradients.ipynb #9f452c82
+# %% ../nbs/inside/07_gradients.ipynb #8e0f8f03
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
@@ -28,8 +28,7 @@ def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
         refuse('grads_and_vars', grads_and_vars, expected, TypeError)
     pairs = list(grads_and_vars)
     for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable)
-                                                                         or hasattr(pair[1], 'assign')):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not hasattr(pair[1], 'assign'):
             refuse('grads_and_vars', pair, expected, TypeError)
     return [g for g,_ in pairs], [v for _,v in pairs]
 
