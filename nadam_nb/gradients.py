@@ -56,7 +56,7 @@ def dense(g, # Gradient: array, tensor or any kind of sparse one
     if kind == 'torch': g = ops.cast(g, dtype).to_dense()
     return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
 
-# %% ../nbs/inside/07_gradients.ipynb #e21716c5
+# %% ../nbs/inside/07_gradients.ipynb #5a3fa5d9
 class Named(NamedTuple):
     "The rows that a sparse gradient names."
     ids: object # Different rows; spare places at the end repeat the first one
@@ -67,7 +67,8 @@ def slices_of(g, # Sparse gradient of any kind
               shape, dtype)->tuple: # Rows, and one slice of the gradient for each
     "A sparse gradient as rows and slices."
     kind = sparse_kind(g)
-    if kind == 'slices': return ops.cast(g.indices, 'int64'), ops.cast(g.values, dtype)
+    if kind == 'slices':  # traced ones may have lost their shape
+        return ops.cast(g.indices, 'int64'), here.of_shape(ops.cast(g.values, dtype), (None, *shape[1:]))
     if kind == 'torch': g = g.to_sparse_coo().coalesce()
     indices, values = dict(tensor=lambda: (g.indices, g.values), jax=lambda: (g.indices, g.data),
                            torch=lambda: (g.indices().T, g.values()))[kind]()

@@ -36,10 +36,10 @@ def key_of(seed:int, # Of the optimizer
     low, high = np.array([seed % 2**32, seed // 2**32 % 2**32], 'uint32').view('int32').reshape(2, 1)
     return mix(ops.bitwise_xor(ops.cast(step, 'int32'), int(mix(mix(low) ^ high)[0])))
 
-def variable_key(i:int # Index of the variable
-                )->int:
+def variable_key(i # Index of the variable: an integer, or a tensor of one
+                ): # An integer scalar
     "What a variable contributes."
-    return int(mix(np.array([i + 1], 'int32'))[0])
+    return int(mix(np.array([i + 1], 'int32'))[0]) if isinstance(i, int) else mix(ops.cast(i, 'int32') + 1)
 
 def places(shape, # Shape of the variable
            key, # Of the variable

@@ -58,12 +58,13 @@ def moved(w, # Weights in the wide dtype
     if not known or factor != 1: change, share = change*like(factor, change), None if share is None else share*factor
     return (decay_weights(w, like(share, w)) if row.decay and share is not None else w) + change
 
-# %% ../../nbs/inside/08_engines.ipynb #945f6110
+# %% ../../nbs/inside/08_engines.ipynb #98c3e030
 def step_row(variable, # Steps this variable (or one replica of it)...
              g, # ...along this gradient
              s, # Scalars of the step
              row:Row, policy:Policy,
-             add:bool=False # Add the change instead of assigning the result?
+             add:bool=False, # Add the change instead of assigning the result?
+             wait=lambda key, w: key # Makes the rounding of the slots wait for the new weights
             )->None:
     "One step of one variable and its slots."
     dtype, place = wide_dtype(variable.dtype), None
@@ -73,8 +74,9 @@ def step_row(variable, # Steps this variable (or one replica of it)...
     new = moved(w, change, row, policy)
     if add: variable.assign_add(ops.cast(new - w, variable.dtype))
     else: variable.assign(store(new, standardize_dtype(variable.dtype), place if policy.rounding else None, policy.key))
+    key = None if place is None else wait(policy.key, new)
     for k,(slot,value) in enumerate(zip(row.slots, slots)):
-        slot.assign(store(value, standardize_dtype(slot.dtype), place, policy.key, k))
+        slot.assign(store(value, standardize_dtype(slot.dtype), place, key, k))
 
 # %% ../../nbs/inside/08_engines.ipynb #e16e6a94
 def average_row(variable, # The variable, or one replica of it
