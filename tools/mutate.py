@@ -1,0 +1,196 @@
+"""Change one thing at a time in the package, and see whether a test fails: `python tools/mutate.py --sample 100`.
+
+A mutant is a module with one operator, comparison, constant or condition changed. The tests are the cells of the notebooks in `TESTS`; they
+run in a process that is forked from a warm one, which has imported the backend but not used it. A mutant that no test fails for must be among
+those that `nbs/proof/mutation.json` gives a reason for. Mutants are named by what they change, and a sample is drawn by a hash of the names,
+so that nothing depends on lines. `--record` writes the result to that file; `--modules engines/lists` runs on PyTorch, which the rest need not.
+"""
+import argparse, ast, copy, datetime, hashlib, importlib, json, os, re, resource, signal, subprocess, sys, time
+from collections import Counter, namedtuple
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOUND = ROOT/'nbs/proof/mutation.json'
+EVERYWHERE = 'backends'  # the page of the same tests on every backend
+PATHS = f'{EVERYWHERE} paths clipping averages half mixed'
+TESTS = {  # module -> pages, in the order in which they are tried; of the page of backends, some tests by name
+    'rule': ('01_rule', f'{EVERYWHERE} schedules'), 'clip': ('02_clip', PATHS), 'ema': ('03_ema',),
+    'arguments': ('04_arguments', f'{EVERYWHERE} arguments atomic configuration late late_refused rates'),
+    'gradients': ('07_gradients', f'{EVERYWHERE} sparse sparse_refused lookup atomic missing accumulation integers'),
+    'rounding': ('06a_rounding',), 'engines/one_by_one': ('08_engines', PATHS), 'engines/fused': ('08a_fused', PATHS),
+    'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', PATHS),
+    'state': ('09a_state', f'{PATHS} accumulation missing scale callables rates sparse lookup loop late atomic update_step integers constraint moving')}
+BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
+          ast.Pow: ast.Mult, ast.BitXor: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
+COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot,
+            ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
+OPPOSITE = ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn
+BLOCKS = ast.Module, ast.FunctionDef, ast.ClassDef, ast.For, ast.If, ast.With, ast.Try, ast.While, ast.arguments
+IMPORTS = 'hypothesis', 'matplotlib.pyplot', 'nbdev.showdoc', 'fastcore.test', 'IPython.display', 'sklearn'
+Mutant = namedtuple('Mutant', 'module function change source')
+
+def other(x):
+    "Another constant of the same kind; `None` where there is none worth a try."
+    if isinstance(x, bool): return not x
+    if isinstance(x, int): return x + 1
+    if isinstance(x, float): return 2*x or 1.
+    if isinstance(x, str) and re.fullmatch(r'[\w.]+', x): return x + '_'
+
+def changes(node):
+    "What a node of a syntax tree can become, one change in each: (field, new value)."
+    each = lambda items, new: ([*items[:i], new(x), *items[i + 1:]] for i,x in enumerate(items))
+    negated = lambda test: isinstance(test, ast.Compare) and isinstance(test.ops[0], OPPOSITE)  # the change of the comparison says the same
+    no = lambda test: test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else ast.UnaryOp(ast.Not(), test)
+    if isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in BINARY: yield 'op', BINARY[type(node.op)]()
+    if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not): yield 'op', ast.UAdd()
+    if isinstance(node, ast.BoolOp): yield 'op', (ast.Or if isinstance(node.op, ast.And) else ast.And)()
+    if isinstance(node, ast.Compare): yield from (('ops', ops) for ops in each(node.ops, lambda op: COMPARED[type(op)]()))
+    if isinstance(node, ast.Constant) and other(node.value) is not None: yield 'value', other(node.value)
+    if isinstance(node, (ast.If, ast.IfExp, ast.While)) and not negated(node.test): yield 'test', no(node.test)
+    if isinstance(node, ast.comprehension): yield from (('ifs', ifs) for ifs in each(node.ifs, no))
+
+def sites(node, above=(), function='', constants=frozenset()):
+    "All nodes, each with those above it and the function that it stands in; without texts, annotations and imports."
+    yield node, above, function
+    for field,value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            text = isinstance(child, ast.JoinedStr) or (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant))
+            names = isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == '__all__'
+            if not isinstance(child, ast.AST) or text or names or field in ('annotation', 'returns'): continue
+            named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
+            yield from sites(child, (*above, node), f'{function}.{child.name}'.strip('.') if named else function)
+
+def shown(node, above):
+    "The code around a node: enough to tell it from others."
+    text = lambda x: f'if {ast.unparse(x.test)}' if isinstance(x, (ast.If, ast.While)) else ast.unparse(x)
+    view = node
+    for x in reversed(above):
+        if isinstance(x, BLOCKS) or len(text(view)) > 30 or len(text(x)) > 100: break
+        view = x
+    return lambda: text(view).strip()
+
+def mutants(module, wanted=()):
+    "All mutants of a module; those whose number is wanted have a source."
+    tree, seen, found = ast.parse((ROOT/f'nadam_nb/{module}.py').read_text(encoding='utf-8')), Counter(), []
+    for node,above,function in sites(tree):
+        code = shown(node, above)
+        before = code()
+        for field,new in changes(node):
+            old = getattr(node, field)
+            setattr(node, field, new)
+            change = f'{before} → {code()}'
+            seen[function, change] += 1
+            if seen[function, change] > 1: change += f' ({seen[function, change]})'
+            found.append(Mutant(module, function, change, ast.unparse(tree) if len(found) in wanted else ''))
+            setattr(node, field, old)
+    return found
+
+def draw(modules, size, seed):
+    "Mutants drawn by the hash of their names; all if `size` is 0."
+    everything = [(m, i) for module in modules for i,m in enumerate(mutants(module))]
+    order = lambda x: hashlib.sha256(f'{seed} {x[0][:3]}'.encode()).digest()
+    chosen = sorted(everything, key=order)[:size or None]
+    found = {module: {i for m,i in chosen if m.module == module} for module in modules}
+    return [m for module,wanted in found.items() for m in mutants(module, wanted) if m.source], Counter(m.module for m,_ in everything)
+
+def cells(page):
+    "Sources of the cells of a page that test something on this backend, by id."
+    page, *tests = page.split()
+    path = next(p for folder in ('inside', 'proof') for p in (ROOT/'nbs'/folder).glob(f'{page}.ipynb'))
+    left_out = r'(?m)^#\|\s*(exporti?s?|default_exp|devices|gpu|slow' + ('' if page == '08c_lists' else '|peers') + r')\b|nbdev_export'
+    for cell in json.loads(path.read_text(encoding='utf-8'))['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] != 'code' or re.search(left_out, source) or (tests and '# every backend' not in source): continue
+        yield cell['id'], re.sub(r'(?m)^(\s*)[%!].*$', r'\1pass', source)
+    yield from ((test, f'{test}()') for test in tests)
+
+def plant(name, source):
+    "Let the import system find this source in place of the module's own."
+    original = SourceFileLoader.get_code
+    def get_code(self, wanted): return compile(source, self.path, 'exec') if wanted == name else original(self, wanted)
+    SourceFileLoader.get_code = get_code
+
+def failure(module, source, pages):
+    "The first failure of the tests on some pages, as text; '' if there is none."
+    name = 'nadam_nb.' + module.replace('/', '.')
+    if source: plant(name, source)
+    for page in pages:
+        space, at = {'__name__': '__main__', 'display': lambda *_, **__: None}, 'import'
+        os.chdir(ROOT/'nbs'/('proof' if EVERYWHERE in page else 'inside'))
+        try:
+            if EVERYWHERE not in page: space = {**vars(importlib.import_module(name)), **space}
+            for at,cell in cells(page): exec(compile(cell, at, 'exec'), space)
+        except BaseException as e: return f'{page} {at} {type(e).__name__}: {e}'[:200]
+    return ''
+
+def forked(module, source, pages, limit):
+    "How the tests ended, and how many seconds of the processor they took: in a process that stops after a time limit."
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        for stream in 1, 2: os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        signal.alarm(int(20*limit))
+        os.write(writer, failure(module, source, pages).encode() or b'survived')
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding='utf-8') as said: end = said.read() or 'stopped'
+    used = os.wait4(child, 0)[2]
+    return end, used.ru_utime + used.ru_stime
+
+def warm(modules):
+    "Import what the tests import, and time the tests on the package as it is."
+    os.environ.update(KERAS_BACKEND='torch' if 'engines/lists' in modules else 'tensorflow', TF_CPP_MIN_LOG_LEVEL='3', MPLBACKEND='agg')
+    sys.path.insert(0, str(ROOT))
+    for name in ('keras', os.environ['KERAS_BACKEND'], *IMPORTS): importlib.import_module(name)
+    cost, limits = {}, {}
+    for module in modules:
+        for page in TESTS[module]:
+            if page in cost: continue
+            end, cost[page] = forked(module, '', [page], 300)
+            if end != 'survived': sys.exit(f'Without any change: {end}')
+        limits[module] = 10 + 3*sum(cost[page] for page in TESTS[module])
+    return limits
+
+def record(result):
+    "Write what was found to the file, with the reasons that it has already."
+    kept = json.loads(FOUND.read_text(encoding='utf-8')) if FOUND.exists() else dict(modules={}, survivors=[])
+    reasons = {name(x): x['reason'] for x in kept['survivors']}
+    stay = [x for x in kept['survivors'] if x['module'] not in result['modules']]
+    new = [{**x, 'reason': reasons.get(name(x), '')} for x in result['survivors']]
+    kept.update({k: x for k,x in result.items() if k not in ('modules', 'survivors')}, modules={**kept['modules'], **result['modules']},
+                survivors=stay + new)
+    FOUND.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+
+def name(x): return x['module'], x['function'], x['change']
+
+def main():
+    take = argparse.ArgumentParser()
+    take.add_argument('--modules', nargs='*', default=[x for x in TESTS if x != 'engines/lists'])
+    take.add_argument('--sample', type=int, default=0, help='how many mutants; 0: all')
+    take.add_argument('--seed', type=int, default=0)
+    take.add_argument('--record', action='store_true')
+    take.add_argument('--verbose', action='store_true')
+    args = take.parse_args()
+    start, (chosen, of) = time.time(), draw(args.modules, args.sample, args.seed)
+    limits, ends = warm(args.modules), []
+    for m in chosen:
+        end, seconds = forked(m.module, m.source, TESTS[m.module], limits[m.module])
+        ends.append(end)
+        if args.verbose or end == 'survived': print(f'{m.module} {m.function}: {m.change}\n  {end} ({seconds:.1f} s)', flush=True)
+    alive = [dict(module=m.module, function=m.function, change=m.change) for m,end in zip(chosen, ends) if end == 'survived']
+    print(f'{len(chosen)} of {of.total()} mutants: {len(chosen) - len(alive)} killed, {ends.count("stopped")} of them by the time limit; '
+          f'{time.time() - start:.0f} s')
+    rows = {module: dict(all=of[module], tried=sum(m.module == module for m in chosen), survived=sum(x['module'] == module for x in alive))
+            for module in args.modules}
+    if args.record:
+        commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        return record(dict(commit=commit, date=str(datetime.date.today()), modules=rows, survivors=alive,
+                           versions={x: version(x) for x in ('keras', 'tensorflow', 'torch', 'numpy')}))
+    known = {name(x) for x in json.loads(FOUND.read_text(encoding='utf-8'))['survivors'] if x['reason']}
+    lost = [x for x in alive if name(x) not in known]
+    for x in lost: print('No test fails for', *name(x), sep='\n  ')
+    return bool(lost)
+
+if __name__ == '__main__': sys.exit(main())
