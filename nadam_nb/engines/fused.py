@@ -15,24 +15,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# %% ../../nbs/inside/08a_fused.ipynb #7caadb2b
+# %% ../../nbs/inside/08a_fused.ipynb #adec88a9
 from .. import private
 from ..arguments import warn
 from ..backends import here, native
 from ..clip import clip, clip_value, global_norm, norm, shrink
-from ..ema import update_average
-from .one_by_one import OneByOne, average_row, count_rows, moved, row_scalars, step_named
+from .one_by_one import OneByOne, Row, average_row, count_rows, moved, row_scalars, step_named
+from .one_by_one import step_row
 from ..gradients import Named
 from ..rounding import places, store, variable_key
-from ..rule import cast_scalars, decay_weights, wide_dtype
+from ..rule import cast_scalars, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #6f3c5f6d
+# %% ../../nbs/inside/08a_fused.ipynb #3596fa08
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
     try:
-        with tf.init_scope(): return float(tf.function(lambda x: x + 1, jit_compile=True,
-                                                       autograph=False)(tf.constant(1.))) == 2.
+        add = tf.function(lambda x: x + 1, jit_compile=True, autograph=False)
+        with tf.init_scope(): return float(add(tf.constant(1.))) == 2.
     except (tf.errors.OpError, ValueError) as e:
         warn(f'XLA is not available, Nadam runs as a plain graph: {e}')
         return False
@@ -40,50 +40,31 @@ def xla_works()->bool: # Tried at the first call, remembered after
 class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
     def __getitem__(self, f):
-        plain = private.checks_numerics()
-        if (f, plain) not in self: self[f, plain] = tf.function(f,
-                                                                jit_compile=None if plain or not xla_works() else True,
-                                                                autograph=False)
-        return super().__getitem__((f, plain))
+        key = f, not private.checks_numerics() and xla_works()
+        if key not in self: self[key] = tf.function(f, jit_compile=key[1] or None, autograph=False)
+        return super().__getitem__(key)
 
-# %% ../../nbs/inside/08a_fused.ipynb #0354aa7b
+# %% ../../nbs/inside/08a_fused.ipynb #f429e4b5
 def scalar(x, # Number, tensor or `None`
            dtype:str # Name of a dtype
           ): # A tensor, or `None`
     "A number that can change without a new trace."
-    # a cast would take a number through float32
-    return None if x is None else tf.cast(x, dtype) if tf.is_tensor(x) else tf.constant(x, dtype)
+    return x if x is None else tf.cast(x, dtype) if tf.is_tensor(x) else tf.constant(x, dtype)  # exactly: no cast
 
-# %% ../../nbs/inside/08a_fused.ipynb #0f5c6daa
+# %% ../../nbs/inside/08a_fused.ipynb #4b2d8eee
 def clipped_by(g, clipvalue=None, factor=None):
     "A gradient clipped by value, then multiplied by a factor; `None` leaves a rule out."
     if clipvalue is not None: g = clip_value(g, clipvalue)
     return g if factor is None else g*factor
 
-def step_large(rule, # As in a policy
-               w, slots, average, # `tf.Variable`s of one shape; `average` may be `None`
-               g, # Dense gradient, same shape, in the dtype of the slots
-               s, # Scalars of the step, in that dtype
-               clipvalue=None, factor=None, # Largest absolute value, then scalar factor, of the gradient
-               share=None, # Share of the weights that decays
-               ema_momentum=None, overwrite=None, # Of the average; whether it overwrites the weights now
-               multiplier=None, frozen:bool=False, # Factor of the change; or does the weight stay?
-               # For stochastic rounding: of the step, of the variable; of the weights, too?
-               key=None, own_key=None, rounding:bool=False
+def step_large(row, # Of `tf.Variable`s
+               s, # Scalars of the step, in the dtype of the gradient
+               policy, # Its numbers are tensors
+               factor=None # Of the gradient, from clipping by norm
               )->None:
     "Step one variable, its slots and its average, all assigned in place."
-    change, *new = rule(clipped_by(g, clipvalue, factor), s, *(tf.cast(x, g.dtype) for x in slots))
-    place = None if key is None else places(w.shape, own_key)
-    wide = tf.cast(w, g.dtype)
-    if multiplier is not None: change = change*multiplier
-    moved = (wide if share is None else decay_weights(wide, share)) + change
-    new_w = tf.convert_to_tensor(w) if frozen else store(moved, w.dtype.name, place if rounding else None, key)
-    if average is not None:
-        mean = update_average(tf.convert_to_tensor(average), tf.cast(new_w, average.dtype), ema_momentum)
-        average.assign(mean)
-        if overwrite is not None: new_w = tf.where(overwrite, tf.cast(mean, w.dtype), new_w)
-    for k,(variable,value) in enumerate(zip((w, *slots), (new_w, *new)), -1):
-        variable.assign(store(value, variable.dtype.name, place, key, k) if k >= 0 else value)
+    step_row(row.variable, clipped_by(row.g, policy.clipvalue, factor), s, row, policy)
+    if row.average is not None: average_row(row.variable, row.average, policy)
 
 # %% ../../nbs/inside/08a_fused.ipynb #ac28aeff
 class Slot(keras.Variable):
@@ -109,7 +90,7 @@ class Slot(keras.Variable):
 
     def _restore_from_tensors(self, restored_tensors): self.assign(restored_tensors['VARIABLE_VALUE'])
 
-# %% ../../nbs/inside/08a_fused.ipynb #cde14651
+# %% ../../nbs/inside/08a_fused.ipynb #cb3e7bc6
 class Group:
     "The flat slots of small variables."
     def __init__(self,
@@ -120,8 +101,9 @@ class Group:
         self.variables, self.dtype, self.device = variables, dtype, variables[0].device
         self.sizes = [int(np.prod(v.shape)) for v in variables]
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int).tolist()
-        with tf.device(self.device): self.flats = [tf.Variable(tf.zeros(sum(self.sizes), stored or dtype),
-                                                               trainable=False) for _ in range(slots)]
+        with tf.device(self.device):
+            zeros = tf.zeros(sum(self.sizes), stored or dtype)
+            self.flats = [tf.Variable(zeros, trainable=False) for _ in range(slots)]
 
     def places(self, indices:list): # Of its variables
         "What each element contributes to stochastic rounding."
@@ -189,14 +171,15 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, g.dtype) for g in gs]
 
-# %% ../../nbs/inside/08a_fused.ipynb #e8fdf138
+# %% ../../nbs/inside/08a_fused.ipynb #42175025
 KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
-    "Steps all variables by compiled programs."
+    "Steps all variables by compiled programs; the rest is as in the plain engine."
+    plain = OneByOne()
     def __init__(self, lazy:bool=False): # Are single rows stepped? Then no variables are joined
-        self.lazy, self.compiled, self.plain = lazy, Compiler(), OneByOne()
-        self.programs, self.numbers = OrderedDict(), (None, None)
+        self.lazy, self.compiled, self.programs, self.numbers = lazy, Compiler(), OrderedDict(), (None, None)
+    def __getattr__(self, name): return getattr(self.plain, name)
 
     def lay_out(self, variables, slots, dtype=None):
         "Group the small variables, whose slots this engine makes."
@@ -212,8 +195,6 @@ class Fused:
         given = {id(native(v)) for v in variables}
         return self if self.place.keys() <= given else self.plain
     def clipped(self, grads, policy): return self.plain.clipped(grads, policy) if self.lazy else grads
-    def merged(self, fn, *args): return fn(*args)
-    def each(self, variable, fn, *args): return fn(variable, *args)
     def on(self, device): return nullcontext() if device == self.device else tf.device(device)
 
     def step(self, rows, s, policy, learning_rate=None):
@@ -224,14 +205,13 @@ class Fused:
         groups = [(group, [by_id[id(v)] for v in group.variables]) for group in self.groups]
         large = [row for v,row in by_id.items() if v not in self.place and row.g is not None]
         joined, factors, rest = self._norms(groups, large, policy)
-        for (group,members),g,factor in zip(groups, joined,
-                                            factors): self._group(group, members, g, scalars(group.dtype), rest, factor)
-        for row,factor in zip(large, factors[len(groups):]): self._large(row, scalars(wide_dtype(row.variable.dtype)),
-                                                                         policy, factor)
+        for (group,members),g,factor in zip(groups, joined, factors):
+            self._group(group, members, g, scalars(group.dtype), rest, factor)
+        for row,factor in zip(large, factors[len(groups):]):
+            self._large(row, scalars(wide_dtype(row.variable.dtype)), policy, factor)
         for row in rows:
-            if row.average is not None and (row.g is None
-                                            or id(native(row.variable)) in self.place): average_row(row.variable,
-                                                    row.average, policy)
+            if row.average is not None and (row.g is None or id(native(row.variable)) in self.place):
+                average_row(row.variable, row.average, policy)
 
     def _norms(self, groups, large, policy):
         "Joined gradients of the groups, factors that clip all by norm, and what is left to clip in groups."
@@ -244,30 +224,21 @@ class Fused:
         return joined, factors, policy._replace(clipvalue=None, clipnorm=None)
 
     def _group(self, group, rows, g, s, policy, factor):
-        noise = {} if policy.key is None else dict(key=policy.key,
-                                                   place=tf.constant(group.places([row.index for row in rows])))
+        place = None if policy.key is None else tf.constant(group.places([row.index for row in rows]))
         with self.on(group.device):
-            changes = self.compiled[change_of](policy.rule, group.flats, g, s,
-                                               clipvalue=scalar(policy.clipvalue, g.dtype), factor=factor, **noise)
+            changes = self.compiled[change_of](policy.rule, group.flats, g, s, scalar(policy.clipvalue, g.dtype),
+                                               factor, policy.key, place)
             add_changes(rows, group.sizes, changes, policy)
 
     def _large(self, row, s, policy, factor):
-        w, *slots, average = map(native, (row.variable, *row.slots, row.average))
         if isinstance(row.g, Named): return step_named(row.variable, row.g, row, policy)
-        dtype, given = row.g.dtype, {}
-        if row.counts is not None: s, carried = row_scalars(row, policy, dtype.name)
-        if average is not None: given.update(ema_momentum=scalar(policy.ema_momentum, average.dtype),
-                                             overwrite=policy.overwrite)
-        if row.decay: given.update(share=scalar(policy.decay, dtype))
-        if row.multiplier != 1:
-            given.update(frozen=row.multiplier == 0, multiplier=scalar(row.multiplier, dtype))
-            if row.decay and policy.decay is not None:
-                given.update(share=scalar(policy.decay, dtype)*given['multiplier'])
-        if policy.key is not None: given.update(key=policy.key, own_key=tf.constant(variable_key(row.index)),
-                                                rounding=policy.rounding)
-        with self.on(w.device):
-            self.compiled[step_large](policy.rule, w, tuple(slots), average, row.g, s,
-                                      clipvalue=scalar(policy.clipvalue, dtype), factor=factor, **given)
+        if row.counts is not None: s, carried = row_scalars(row, policy, row.g.dtype.name)
+        w, *slots, average = map(native, (row.variable, *row.slots, row.average))  # and no more than a program needs
+        lean = Row(w, tuple(slots), row.g, average, row.decay, 0 if policy.key is None else tf.constant(row.index),
+                   row.multiplier if row.multiplier in (0, 1) else scalar(row.multiplier, 'float64'))
+        numbers = {name: scalar(getattr(policy, name), 'float64') for name in ('clipvalue', 'decay', 'ema_momentum')}
+        policy = policy._replace(clipnorm=None, global_clipnorm=None, scalars=None, **numbers)
+        with self.on(w.device): self.compiled[step_large](lean, s, policy, factor)
         if row.counts is not None: count_rows(row, carried)
 
     def call(self, step, grads, variables, settings, key):
@@ -284,22 +255,21 @@ class Fused:
         self.programs.move_to_end(key)
         self.programs[key](grads, self.numbers[1])
 
-# %% ../../nbs/inside/08a_fused.ipynb #f7149932
+# %% ../../nbs/inside/08a_fused.ipynb #3704630e
 def kind_of(g):
     "What a program is made for: all that a gradient brings along, apart from numbers."
-    return (g.dtype, g.indices.dtype, getattr(g.dense_shape, 'dtype',
-                                              None)) if isinstance(g, tf.IndexedSlices) else g.dtype
+    if not isinstance(g, tf.IndexedSlices): return g.dtype
+    return g.dtype, g.indices.dtype, getattr(g.dense_shape, 'dtype', None)
 
 def traced(f, # Function of a list of tensors and a tensor
            grads, number # Examples
           ): # Function of the same arguments
     "A function, traced once and called at little cost."
-    spec = lambda g: (tf.IndexedSlicesSpec(None, g.dtype, g.indices.dtype,
-                                           None if g.dense_shape is None else g.dense_shape.dtype)
-                      if isinstance(g, tf.IndexedSlices) else tf.TensorSpec.from_tensor(g))
-    f = tf.function(f, autograph=False).get_concrete_function([spec(g) for g in grads], spec(number))
+    sparse = [isinstance(g, tf.IndexedSlices) for g in grads]
+    specs = [tf.IndexedSlicesSpec(None, *kind_of(g)) if slices else tf.TensorSpec.from_tensor(g)
+             for g,slices in zip(grads, sparse)]
+    f = tf.function(f, autograph=False).get_concrete_function(specs, tf.TensorSpec.from_tensor(number))
     if here.has_gpu(): return f
-    captured, sparse = f.captured_inputs, any(isinstance(g, tf.IndexedSlices) for g in grads)
-    flat = (lambda grads: tf.nest.flatten(grads, expand_composites=True)) if sparse else lambda grads: grads
-    return lambda grads, number: tf.raw_ops.StatefulPartitionedCall(args=[*flat(grads), number, *captured], Tout=[],
-                                                                    f=f)
+    captured, call = f.captured_inputs, tf.raw_ops.StatefulPartitionedCall
+    flat = (lambda grads: tf.nest.flatten(grads, expand_composites=True)) if any(sparse) else lambda grads: grads
+    return lambda grads, number: call(args=[*flat(grads), number, *captured], Tout=[], f=f)
