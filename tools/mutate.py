@@ -5,7 +5,7 @@ run in a process that is forked from a warm one, which has imported the backend 
 those that `nbs/proof/mutation.json` gives a reason for. Mutants are named by what they change, and a sample is drawn by a hash of the names,
 so that nothing depends on lines. `--record` writes the result to that file; `--modules engines/lists` runs on PyTorch, which the rest need not.
 """
-import argparse, ast, copy, datetime, hashlib, importlib, json, os, re, resource, signal, subprocess, sys, time
+import argparse, ast, copy, datetime, hashlib, importlib, json, linecache, os, re, resource, signal, subprocess, sys, time
 from collections import Counter, namedtuple
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
@@ -14,14 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = ROOT/'nbs/proof/mutation.json'
 EVERYWHERE = 'backends'  # the page of the same tests on every backend
-PATHS = f'{EVERYWHERE} paths clipping averages half mixed'
-TESTS = {  # module -> pages, in the order in which they are tried; of the page of backends, some tests by name
-    'rule': ('01_rule', f'{EVERYWHERE} schedules'), 'clip': ('02_clip', PATHS), 'ema': ('03_ema',),
-    'arguments': ('04_arguments', f'{EVERYWHERE} arguments atomic configuration late late_refused rates'),
-    'gradients': ('07_gradients', f'{EVERYWHERE} sparse sparse_refused lookup atomic missing accumulation integers'),
-    'rounding': ('06a_rounding',), 'engines/one_by_one': ('08_engines', PATHS), 'engines/fused': ('08a_fused', PATHS),
-    'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', PATHS),
-    'state': ('09a_state', f'{PATHS} accumulation missing scale callables rates sparse lookup loop late atomic update_step integers constraint moving')}
+FAST = 'fast_tests'
+TESTS = {  # module -> pages, in the order in which they are tried; after the name of a page, the tests that are called
+    'rule': ('01_rule', f'{EVERYWHERE} schedules'), 'clip': ('02_clip', f'{FAST} clipping'), 'ema': ('03_ema',),
+    'arguments': ('04_arguments', f'{FAST} table defaults names callables'), 'rounding': ('06a_rounding', f'{FAST} random_rounding random_rows'),
+    'gradients': ('07_gradients', f'{FAST} rows', f'{EVERYWHERE} missing integers atomic sparse_refused lookup sparse'),
+    'engines/one_by_one': ('08_engines', f'{FAST} rows random_rows ways random_rounding', f'{EVERYWHERE} update_step averages'),
+    'engines/fused': ('08a_fused', f'{FAST} rows ways random_rounding', f'{EVERYWHERE} lookup loop'),
+    'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', f'{FAST} random_rounding ways'),
+    'state': ('09a_state', f'{FAST} rows ways random_rounding', f'{EVERYWHERE} missing scale callables rates lookup late atomic update_step '
+              'integers constraint averages accumulation moving')}
+OWN = {pages[0] for pages in TESTS.values()}  # the page that makes the module; its tests see all of the module's names
 BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
           ast.Pow: ast.Mult, ast.BitXor: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot,
@@ -87,17 +90,23 @@ def mutants(module, wanted=()):
             setattr(node, field, old)
     return found
 
-def draw(modules, size, seed):
-    "Mutants drawn by the hash of their names; all if `size` is 0."
+def draw(modules, size, seed, again=()):
+    "Mutants drawn by the hash of their names; all if `size` is 0; only some `again`. And the number of mutants of each module."
     everything = [(m, i) for module in modules for i,m in enumerate(mutants(module))]
+    of = Counter(m.module for m,_ in everything)
+    if again: everything = [(m, i) for m,i in everything if m[:3] in again]
     order = lambda x: hashlib.sha256(f'{seed} {x[0][:3]}'.encode()).digest()
     chosen = sorted(everything, key=order)[:size or None]
     found = {module: {i for m,i in chosen if m.module == module} for module in modules}
-    return [m for module,wanted in found.items() for m in mutants(module, wanted) if m.source], Counter(m.module for m,_ in everything)
+    return [m for module,wanted in found.items() for m in mutants(module, wanted) if m.source], of
 
 def cells(page):
     "Sources of the cells of a page that test something on this backend, by id."
     page, *tests = page.split()
+    if page == FAST:
+        yield 'all', (ROOT/'tools/fast_tests.py').read_text(encoding='utf-8').partition("if __name__ == '__main__'")[0]
+        yield from ((test, f'{test}()') for test in tests)
+        return
     path = next(p for folder in ('inside', 'proof') for p in (ROOT/'nbs'/folder).glob(f'{page}.ipynb'))
     left_out = r'(?m)^#\|\s*(exporti?s?|default_exp|devices|gpu|slow' + ('' if page == '08c_lists' else '|peers') + r')\b|nbdev_export'
     for cell in json.loads(path.read_text(encoding='utf-8'))['cells']:
@@ -106,10 +115,15 @@ def cells(page):
         yield cell['id'], re.sub(r'(?m)^(\s*)[%!].*$', r'\1pass', source)
     yield from ((test, f'{test}()') for test in tests)
 
+def compiled(source, path):
+    "Code whose source can be looked up, as AutoGraph does."
+    linecache.cache[path] = len(source), None, source.splitlines(True), path
+    return compile(source, path, 'exec')
+
 def plant(name, source):
     "Let the import system find this source in place of the module's own."
     original = SourceFileLoader.get_code
-    def get_code(self, wanted): return compile(source, self.path, 'exec') if wanted == name else original(self, wanted)
+    def get_code(self, wanted): return compiled(source, self.path) if wanted == name else original(self, wanted)
     SourceFileLoader.get_code = get_code
 
 def failure(module, source, pages):
@@ -120,9 +134,9 @@ def failure(module, source, pages):
         space, at = {'__name__': '__main__', 'display': lambda *_, **__: None}, 'import'
         os.chdir(ROOT/'nbs'/('proof' if EVERYWHERE in page else 'inside'))
         try:
-            if EVERYWHERE not in page: space = {**vars(importlib.import_module(name)), **space}
-            for at,cell in cells(page): exec(compile(cell, at, 'exec'), space)
-        except BaseException as e: return f'{page} {at} {type(e).__name__}: {e}'[:200]
+            if page in OWN: space = {**vars(importlib.import_module(name)), **space}
+            for at,cell in cells(page): exec(compiled(cell, f'<{page} {at}>'), space)
+        except BaseException as e: return f'{page} {at} {type(e).__name__}: {e}'.partition('\n')[0][:200]
     return ''
 
 def forked(module, source, pages, limit):
@@ -153,15 +167,17 @@ def warm(modules):
         limits[module] = 10 + 3*sum(cost[page] for page in TESTS[module])
     return limits
 
-def record(result):
+def record(before, modules, of, chosen, alive, again):
     "Write what was found to the file, with the reasons that it has already."
-    kept = json.loads(FOUND.read_text(encoding='utf-8')) if FOUND.exists() else dict(modules={}, survivors=[])
-    reasons = {name(x): x['reason'] for x in kept['survivors']}
-    stay = [x for x in kept['survivors'] if x['module'] not in result['modules']]
-    new = [{**x, 'reason': reasons.get(name(x), '')} for x in result['survivors']]
-    kept.update({k: x for k,x in result.items() if k not in ('modules', 'survivors')}, modules={**kept['modules'], **result['modules']},
-                survivors=stay + new)
-    FOUND.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    reasons = {name(x): x['reason'] for x in before['survivors']}
+    commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    versions = {x: version(x) for x in ('keras', os.environ['KERAS_BACKEND'], 'numpy')}
+    rows = {module: dict(all=of[module], tried=before['modules'][module]['tried'] if again else sum(m.module == module for m in chosen),
+                         survived=sum(x['module'] == module for x in alive), commit=commit, date=str(datetime.date.today()), versions=versions)
+            for module in modules}
+    others = [x for x in before['survivors'] if x['module'] not in rows]
+    after = dict(modules={**before['modules'], **rows}, survivors=others + [{**x, 'reason': reasons.get(name(x), '')} for x in alive])
+    FOUND.write_text(json.dumps(after, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
 
 def name(x): return x['module'], x['function'], x['change']
 
@@ -170,10 +186,12 @@ def main():
     take.add_argument('--modules', nargs='*', default=[x for x in TESTS if x != 'engines/lists'])
     take.add_argument('--sample', type=int, default=0, help='how many mutants; 0: all')
     take.add_argument('--seed', type=int, default=0)
+    take.add_argument('--again', action='store_true', help='only those that survived according to the file')
     take.add_argument('--record', action='store_true')
     take.add_argument('--verbose', action='store_true')
-    args = take.parse_args()
-    start, (chosen, of) = time.time(), draw(args.modules, args.sample, args.seed)
+    args, before = take.parse_args(), json.loads(FOUND.read_text(encoding='utf-8')) if FOUND.exists() else dict(modules={}, survivors=[])
+    start, again = time.time(), {name(x) for x in before['survivors']} if args.again else ()
+    chosen, of = draw(args.modules, args.sample, args.seed, again)
     limits, ends = warm(args.modules), []
     for m in chosen:
         end, seconds = forked(m.module, m.source, TESTS[m.module], limits[m.module])
@@ -182,13 +200,8 @@ def main():
     alive = [dict(module=m.module, function=m.function, change=m.change) for m,end in zip(chosen, ends) if end == 'survived']
     print(f'{len(chosen)} of {of.total()} mutants: {len(chosen) - len(alive)} killed, {ends.count("stopped")} of them by the time limit; '
           f'{time.time() - start:.0f} s')
-    rows = {module: dict(all=of[module], tried=sum(m.module == module for m in chosen), survived=sum(x['module'] == module for x in alive))
-            for module in args.modules}
-    if args.record:
-        commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-        return record(dict(commit=commit, date=str(datetime.date.today()), modules=rows, survivors=alive,
-                           versions={x: version(x) for x in ('keras', 'tensorflow', 'torch', 'numpy')}))
-    known = {name(x) for x in json.loads(FOUND.read_text(encoding='utf-8'))['survivors'] if x['reason']}
+    if args.record: return record(before, args.modules, of, chosen, alive, again)
+    known = {name(x) for x in before['survivors'] if x['reason']}
     lost = [x for x in alive if name(x) not in known]
     for x in lost: print('No test fails for', *name(x), sep='\n  ')
     return bool(lost)
