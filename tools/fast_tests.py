@@ -14,6 +14,7 @@ from keras.backend import standardize_dtype
 
 from nadam_nb import Nadam, clip
 from nadam_nb.arguments import CHECKS, checked, current, schedule_from, warn
+from nadam_nb.engines.one_by_one import OneByOne, Policy, Row
 from nadam_nb.optimizer import Optimizer
 from nadam_nb.reference import NadamReference
 from nadam_nb.rounding import key_of, places, store, variable_key
@@ -127,6 +128,11 @@ def clipping():
     assert standardize_dtype(clip.global_norm([g]).dtype) == 'float32'
     with patch.object(clip, 'result_type', lambda *dtypes: 'float32'):
         assert standardize_dtype(clip.global_norm([g, ops.cast(g, 'float64')]).dtype) == 'float64'
+
+def rows_and_policies():
+    "What a row and a policy have to which nothing was given, and the engines."
+    assert Row('w', (), 'g') == ('w', (), 'g', None, False, 0, 1., None, ())
+    assert Policy('rule') == ('rule', None, None, None, None, None, None, None, False, None) and not OneByOne().add
 
 SHAPES = (300,), (), (4, 30), (7, 2)
 
