@@ -7,6 +7,7 @@ so that nothing depends on lines. `--record` writes the result to that file; `--
 """
 import argparse, ast, datetime, hashlib, importlib, json, linecache, os, re, signal, subprocess, sys, time
 from collections import Counter, namedtuple
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOUND = ROOT/'nbs/proof/mutation.json'
 EVERYWHERE = 'backends'  # the page of the same tests on every backend
 FAST = 'fast_tests'
-HEAVY = 'a9c66f52', 'b8421284'  # cells that take more than five seconds; the fast tests show the same
+HEAVY = 'a9c66f52', 'b8421284', '7a7ccc7e'  # cells that take seconds, and the figure of one; the fast tests show the same
 TESTS = {  # module -> pages, in the order in which they are tried; after the name of a page, the tests that are called
     'rule': ('01_rule', f'{EVERYWHERE} schedules'), 'clip': ('02_clip', f'{FAST} clipping'), 'ema': ('03_ema',),
     'arguments': ('04_arguments', f'{FAST} table defaults names callables'), 'rounding': ('06a_rounding', f'{FAST} random_rounding random_rows'),
@@ -124,13 +125,13 @@ def compiled(source, path):
 def plant(name, source):
     "Let the import system find this source in place of the module's own."
     original = SourceFileLoader.get_code
-    def get_code(self, wanted): return compiled(source, self.path) if wanted == name else original(self, wanted)
+    def get_code(self, wanted): return compiled(source, f'<{name}>') if wanted == name else original(self, wanted)
     SourceFileLoader.get_code = get_code
 
 def failure(module, source, pages):
     "The first failure of the tests on some pages, as text; '' if there is none."
     name = 'nadam_nb.' + module.replace('/', '.')
-    if source: plant(name, source)
+    plant(name, source)
     for page in pages:
         space, at = {'__name__': '__main__', 'display': lambda *_, **__: None}, 'import'
         os.chdir(ROOT/'nbs'/('proof' if EVERYWHERE in page else 'inside'))
@@ -155,27 +156,26 @@ def forked(module, source, pages, limit):
     return end, used.ru_utime + used.ru_stime
 
 def warm(modules):
-    "Import what the tests import, and time the tests on the package as it is."
+    "Import what the tests import."
     os.environ.update(KERAS_BACKEND='torch' if 'engines/lists' in modules else 'tensorflow', TF_CPP_MIN_LOG_LEVEL='3', MPLBACKEND='agg')
     sys.path.insert(0, str(ROOT))
     for name in ('keras', os.environ['KERAS_BACKEND'], *IMPORTS): importlib.import_module(name)
-    cost, limits = {}, {}
-    for module in modules:
-        for page in TESTS[module]:
-            if page in cost: continue
-            end, cost[page] = forked(module, '', [page], 300)
-            if end != 'survived': sys.exit(f'Without any change: {end}')
-        limits[module] = 10 + 3*sum(cost[page] for page in TESTS[module])
-    return limits
 
-def record(before, modules, of, chosen, alive, again):
-    "Write what was found to the file, with the reasons that it has already."
-    reasons = {name(x): x['reason'] for x in before['survivors']}
+@cache
+def limit(module):
+    "Seconds that the tests of a mutant may take: three times what they take on the module as it is, written anew like a mutant; they must pass."
+    same = ast.unparse(ast.parse((ROOT/f'nadam_nb/{module}.py').read_text(encoding='utf-8')))
+    end, seconds = forked(module, same, TESTS[module], 300)
+    if end != 'survived': sys.exit(f'{module}, without any change: {end}')
+    return 10 + 3*seconds
+
+def record(before, of, tried, alive, again):
+    "Write what was found so far to the file, with the reasons that it has already."
+    reasons, numbers = {name(x): x['reason'] for x in before['survivors']}, Counter(m.module for m in tried)
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     versions = {x: version(x) for x in ('keras', os.environ['KERAS_BACKEND'], 'numpy')}
-    rows = {module: dict(all=of[module], tried=before['modules'][module]['tried'] if again else sum(m.module == module for m in chosen),
-                         survived=sum(x['module'] == module for x in alive), commit=commit, date=str(datetime.date.today()), versions=versions)
-            for module in modules}
+    rows = {module: dict(all=of[module], tried=before['modules'][module]['tried'] if again else n, commit=commit, date=str(datetime.date.today()),
+                         survived=sum(x['module'] == module for x in alive), versions=versions) for module,n in numbers.items()}
     others = [x for x in before['survivors'] if x['module'] not in rows]
     after = dict(modules={**before['modules'], **rows}, survivors=others + [{**x, 'reason': reasons.get(name(x), '')} for x in alive])
     FOUND.write_text(json.dumps(after, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
@@ -193,15 +193,17 @@ def main():
     args, before = take.parse_args(), json.loads(FOUND.read_text(encoding='utf-8')) if FOUND.exists() else dict(modules={}, survivors=[])
     start, again = time.time(), {name(x) for x in before['survivors']} if args.again else ()
     chosen, of = draw(args.modules, args.sample, args.seed, again)
-    limits, ends = warm(args.modules), []
+    ends, alive = [], []
+    warm(args.modules)
     for m in chosen:
-        end, seconds = forked(m.module, m.source, TESTS[m.module], limits[m.module])
+        end, seconds = forked(m.module, m.source, TESTS[m.module], limit(m.module))
         ends.append(end)
+        if end == 'survived': alive.append(dict(module=m.module, function=m.function, change=m.change))
+        if args.record: record(before, of, chosen[:len(ends)], alive, again)
         if args.verbose or end == 'survived': print(f'{m.module} {m.function}: {m.change}\n  {end} ({seconds:.1f} s)', flush=True)
-    alive = [dict(module=m.module, function=m.function, change=m.change) for m,end in zip(chosen, ends) if end == 'survived']
     print(f'{len(chosen)} of {of.total()} mutants: {len(chosen) - len(alive)} killed, {ends.count("stopped")} of them by the time limit; '
           f'{time.time() - start:.0f} s')
-    if args.record: return record(before, args.modules, of, chosen, alive, again)
+    if args.record: return
     known = {name(x) for x in before['survivors'] if x['reason']}
     lost = [x for x in alive if name(x) not in known]
     for x in lost: print('No test fails for', *name(x), sep='\n  ')
