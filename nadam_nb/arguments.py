@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['OURS', 'TINY', 'HUGE', 'REAL', 'Number', 'Setting', 'Rate', 'CHECKS', 'NADAM_CHECKS', 'DEFAULTS', 'RENAMED',
            'IGNORED', 'refuse', 'warn', 'dtype_among', 'number', 'flag', 'count', 'text', 'choice', 'state_dtype',
-           'multipliers', 'HasShape', 'Schedule', 'translate', 'checked', 'current', 'schedule_from']
+           'multipliers', 'shard_state', 'HasShape', 'Schedule', 'translate', 'checked', 'current', 'schedule_from']
 
 # %% ../nbs/inside/04_arguments.ipynb #f03293b5
 import re
@@ -118,6 +118,13 @@ def multipliers(name, value):
                                                f'{name}={value!r}') from e
     return {pattern: factor(name, x) for pattern,x in value.items()}
 
+# %% ../nbs/inside/04_arguments.ipynb #8bc661f9
+def shard_state(name, value):
+    "Check for a Boolean that can be `True` on JAX only."
+    if flag(name, value) and keras.backend.backend() != 'jax':
+        refuse(name, value, 'False, unless Keras runs on JAX: it divides variables over devices on no other backend')
+    return bool(value)
+
 # %% ../nbs/inside/04_arguments.ipynb #78fdbef6
 class HasShape(Protocol):
     "A tensor of any backend, or an array."
@@ -149,7 +156,7 @@ CHECKS = dict(
     fused=lambda name, value: flag(name, value, optional=True), nonfinite=choice('propagate', 'skip', 'raise'),
     sparse_update=choice('exact',
                          'lazy'), state_dtype=state_dtype, stochastic_rounding=flag, seed=count(0, optional=False),
-    rate_multipliers=multipliers)
+    rate_multipliers=multipliers, shard_state=shard_state)
 
 # %% ../nbs/inside/04_arguments.ipynb #8efb8ec6
 _share = number('in [0, 1): a number, a 0-d tensor, or a callable of no arguments', lambda x: 0 <= x < 1, dynamic=True)
@@ -162,7 +169,8 @@ DEFAULTS = dict(clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=Fal
                 ema_overwrite_frequency=None, jit_compile=True,
                 weight_decay=None, gradient_accumulation_steps=None, loss_scale_factor=None, fused=None,
                         nonfinite='propagate',
-                sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None)
+                sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None,
+                shard_state=False)
 
 # %% ../nbs/inside/04_arguments.ipynb #a223fecc
 RENAMED = dict(lr='learning_rate', schedule_decay='momentum_decay')

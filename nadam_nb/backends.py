@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BACKENDS', 'here', 'SCALAR', 'native', 'path', 'no_tape', 'Backend', 'tensorflow_value', 'tensorflow_backend',
-           'outcome', 'jax_backend', 'torch_backend', 'choose']
+           'outcome', 'sharded_layout', 'hold_layouts', 'jax_backend', 'torch_backend', 'choose']
 
 # %% ../nbs/inside/06_backends.ipynb #70fdc455
 import functools
@@ -29,7 +29,7 @@ def path(variable): # A `keras.Variable` or the backend's own
     "Its name, as full as it has one."
     return getattr(variable, 'path', None) or getattr(variable, 'name', repr(variable))
 
-# %% ../nbs/inside/06_backends.ipynb #a33c7f15
+# %% ../nbs/inside/06_backends.ipynb #f8cc8162
 def no_tape():
     raise NotImplementedError('compute_gradients and minimize need a tf.GradientTape: Keras runs on another backend.')
 
@@ -50,10 +50,11 @@ class Backend:
     beside: Callable = lambda variable: nullcontext()     # context that places new variables where `variable` is
     value_now: Callable = ops.copy                        # a copy of a variable's value; None if it has none yet
     bitcast: Callable = lambda x, dtype: x.view(dtype)    # the same bits, read as another dtype
-    # a traced tensor whose shape may not be known yet, made sure of
-    of_shape: Callable = lambda x, shape: x
+    of_shape: Callable = lambda x, shape: x               # a traced tensor of unknown shape, made sure of
     rows: Callable = lambda x, ids: ops.take(native(x), ids, axis=0)  # some rows of a variable, no others read
     set_rows: Callable = None                             # assign some rows of a variable, no others written
+    sharded: Callable = None                              # layout of a variable's state, split over the data axis
+    hold: Callable = None                                 # keeps variables in their layouts, in a compiled function
     need_tape: Callable = no_tape                         # an error where there is no `tf.GradientTape`
 
 # %% ../nbs/inside/06_backends.ipynb #62cc41ed
@@ -94,7 +95,29 @@ def outcome(assign, # Function of no arguments that assigns to variables
     for x,value in zip(state, before): x.assign(value)
     return after
 
-# %% ../nbs/inside/06_backends.ipynb #590e5ea8
+# %% ../nbs/inside/06_backends.ipynb #4452b13e
+def sharded_layout(variable): # A layout; without a distribution, that of the variable
+    "The layout of a variable's state: the first dimension that the data axis divides is split along it."
+    distribution = keras.distribution.distribution()
+    if distribution is None: return getattr(variable, '_layout', None)
+    mesh, axis = distribution.device_mesh, distribution.batch_dim_name
+    layout = distribution.get_variable_layout(variable)
+    if axis not in mesh.axis_names or axis in getattr(layout, 'axes', [axis]): return layout
+    axes = [*layout.axes, *[None]*(len(variable.shape) - len(layout.axes))]
+    parts = mesh.shape[mesh.axis_names.index(axis)]
+    for i,size in enumerate(variable.shape):
+        if axes[i] is None and size and size % parts == 0:
+            axes[i] = axis
+            return keras.distribution.TensorLayout(axes, mesh)
+    return layout
+
+def hold_layouts(variables)->None:
+    "In a compiled function, return variables in the layouts that they came in."
+    for v in variables:
+        if private.in_stateless_scope() and getattr(v, '_layout', None) is not None:
+            v.assign(keras.distribution.distribute_tensor(v.value, v._layout))
+
+# %% ../nbs/inside/06_backends.ipynb #63620238
 def jax_backend()->Backend:
     "JAX: functions without side effects."
     import jax
@@ -105,14 +128,15 @@ def jax_backend()->Backend:
     late = lambda name, read: io_callback(lambda: np.asarray(read(), scalar()), jax.ShapeDtypeStruct((), scalar()))
     def choose(due, update, keep, state):
         if not symbolic(due): return (update if due else keep)()
-        for x,value in zip(state, jax.lax.cond(due, lambda: outcome(update, state),
-                                               lambda: outcome(keep, state))): x.assign(value)
+        values = jax.lax.cond(due, lambda: outcome(update, state), lambda: outcome(keep, state))
+        for x,value in zip(state, values): x.assign(value)
     value_now = lambda variable: None if private.in_stateless_scope() else ops.copy(native(variable))
     set_rows = lambda x, ids, values: x.assign(native(x).at[ids].set(values))
     return Backend(scalar=scalar, eager=eager, symbolic=symbolic, late=late, choose=choose, value_now=value_now,
-                   bitcast=lambda x, dtype: jax.lax.bitcast_convert_type(x, dtype), set_rows=set_rows)
+                   bitcast=lambda x, dtype: jax.lax.bitcast_convert_type(x, dtype), set_rows=set_rows,
+                   sharded=sharded_layout, hold=hold_layouts)
 
-# %% ../nbs/inside/06_backends.ipynb #0df10f71
+# %% ../nbs/inside/06_backends.ipynb #a87a1a77
 def torch_backend()->Backend:
     "PyTorch: without a record for the backward pass, left alone by `torch.compile`."
     import torch
@@ -125,8 +149,7 @@ def torch_backend()->Backend:
         if private.in_stateless_scope(): return x.assign(native(x).index_copy(0, ids, values))
         native(x).detach().index_copy_(0, ids, values)
     return Backend(scalar=scalar, entry=lambda f: functools.wraps(f)(torch.compiler.disable(torch.no_grad()(f))),
-                   value_now=value_now,
-                   bitcast=lambda x, dtype: x.view(getattr(torch, dtype)), set_rows=set_rows)
+                   value_now=value_now, set_rows=set_rows, bitcast=lambda x, dtype: x.view(getattr(torch, dtype)))
 
 # %% ../nbs/inside/06_backends.ipynb #7d0ea127
 BACKENDS = dict(tensorflow=tensorflow_backend, jax=jax_backend, torch=torch_backend)

@@ -19,7 +19,7 @@ from . import private
 from .arguments import REAL, dtype_among, refuse, warn
 from .backends import here, native, path
 
-# %% ../nbs/inside/07_gradients.ipynb #9f452c82
+# %% ../nbs/inside/07_gradients.ipynb #8e0f8f03
 def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
                )->tuple: # Gradients and variables, two lists of one length
     "The pairs, taken apart; `TypeError` if they are malformed."
@@ -28,12 +28,11 @@ def check_pairs(grads_and_vars # Iterable of (gradient, variable) pairs
         refuse('grads_and_vars', grads_and_vars, expected, TypeError)
     pairs = list(grads_and_vars)
     for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not (isinstance(pair[1], keras.Variable)
-                                                                         or hasattr(pair[1], 'assign')):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not hasattr(pair[1], 'assign'):
             refuse('grads_and_vars', pair, expected, TypeError)
     return [g for g,_ in pairs], [v for _,v in pairs]
 
-# %% ../nbs/inside/07_gradients.ipynb #8c7eb22e
+# %% ../nbs/inside/07_gradients.ipynb #9ac75a0e
 def sparse_kind(g # Gradient of any kind
                )->str: # 'slices', 'tensor' (TensorFlow), 'jax', 'torch'; '' if it is dense
     "In which form a gradient names its entries."
@@ -41,8 +40,8 @@ def sparse_kind(g # Gradient of any kind
     if name in ('IndexedSlices', 'IndexedSlicesValue'): return 'slices'
     if name in ('SparseTensor', 'SparseTensorValue'): return 'tensor'
     if hasattr(g, 'todense') and type(g).__module__.startswith('jax.'): return 'jax'
-    return 'torch' if type(g).__module__.startswith('torch') and str(getattr(g, 'layout',
-            'torch.strided')) != 'torch.strided' else ''
+    layout = str(getattr(g, 'layout', 'torch.strided')) if type(g).__module__.startswith('torch') else 'torch.strided'
+    return '' if layout == 'torch.strided' else 'torch'
 
 def dense(g, # Gradient: array, tensor or any kind of sparse one
           shape, # Shape of its variable
@@ -57,7 +56,7 @@ def dense(g, # Gradient: array, tensor or any kind of sparse one
     if kind == 'torch': g = ops.cast(g, dtype).to_dense()
     return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
 
-# %% ../nbs/inside/07_gradients.ipynb #84d331d8
+# %% ../nbs/inside/07_gradients.ipynb #5a3fa5d9
 class Named(NamedTuple):
     "The rows that a sparse gradient names."
     ids: object # Different rows; spare places at the end repeat the first one
@@ -68,14 +67,13 @@ def slices_of(g, # Sparse gradient of any kind
               shape, dtype)->tuple: # Rows, and one slice of the gradient for each
     "A sparse gradient as rows and slices."
     kind = sparse_kind(g)
-    if kind == 'slices': return ops.cast(g.indices, 'int64'), ops.cast(g.values, dtype)
-    if kind == 'torch': g = g.coalesce() if g.layout.__str__() == 'torch.sparse_coo' else g.to_sparse_coo().coalesce()
+    if kind == 'slices':  # traced ones may have lost their shape
+        return ops.cast(g.indices, 'int64'), here.of_shape(ops.cast(g.values, dtype), (None, *shape[1:]))
+    if kind == 'torch': g = g.to_sparse_coo().coalesce()
     indices, values = dict(tensor=lambda: (g.indices, g.values), jax=lambda: (g.indices, g.data),
                            torch=lambda: (g.indices().T, g.values()))[kind]()
-    indices, values, sparse = ops.cast(indices,
-                                       'int64' if kind != 'jax'
-                                       else 'int32'), ops.cast(values, dtype), indices.shape[-1]
-    if sparse > 1:  # single entries: each becomes a slice with zeros around it
+    indices, values = ops.cast(indices, 'int32' if kind == 'jax' else 'int64'), ops.cast(values, dtype)
+    if indices.shape[-1] > 1:  # single entries: each becomes a slice with zeros around it
         count = ops.shape(values)[0]
         at = ops.concatenate([ops.cast(ops.arange(count), indices.dtype)[:, None], indices[:, 1:]], 1)
         values = ops.scatter(at, values, (count, *shape[1:]))
@@ -97,8 +95,8 @@ def named(g, # Sparse gradient of any kind
     valid = places <= ops.max(segment, initial=-1)
     unique = ops.take(ids, ops.where(valid, first, ops.zeros_like(first)), axis=0)
     valid = ops.logical_and(valid, unique < shape[0])  # JAX pads with rows that do not exist
-    return Named(unique, ops.where(ops.reshape(valid, (-1,) + (1,)*(len(shape) - 1)), sums, ops.zeros_like(sums)),
-                 valid)
+    kept = ops.reshape(valid, (-1,) + (1,)*(len(shape) - 1))
+    return Named(unique, ops.where(kept, sums, ops.zeros_like(sums)), valid)
 
 # %% ../nbs/inside/07_gradients.ipynb #7712447c
 def values_of(g): return g.values if isinstance(g, Named) else g
@@ -123,7 +121,7 @@ def slices_shape(g, # `tf.IndexedSlices`
                          f'{tuple(v.shape)}.')
     return tuple(shape)
 
-# %% ../nbs/inside/07_gradients.ipynb #4625ad2d
+# %% ../nbs/inside/07_gradients.ipynb #b33013af
 def as_gradient(g, # Gradient as it came
                 v # Its variable
                ): # A tensor, an array or a sparse gradient; `TypeError` if it is none
@@ -136,8 +134,8 @@ def as_gradient(g, # Gradient as it came
     try:
         if sparse_kind(g) == 'slices':
             import tensorflow as tf
-            return tf.IndexedSlices(*map(tf.convert_to_tensor, (g.values, g.indices,
-                                                                *([] if g.dense_shape is None else [g.dense_shape]))))
+            parts = (x for x in (g.values, g.indices, g.dense_shape) if x is not None)
+            return tf.IndexedSlices(*map(tf.convert_to_tensor, parts))
         if sparse_kind(g) or ops.is_tensor(g): return g
         if hasattr(g, 'dtype'): return np.asarray(g)
         plain = np.asarray(g)
@@ -164,15 +162,15 @@ def check_gradient(g, # Gradient: array, tensor, nested list of numbers, or spar
                          f'{tuple(v.shape)}.')
     return g
 
-# %% ../nbs/inside/07_gradients.ipynb #83e638cb
+# %% ../nbs/inside/07_gradients.ipynb #8ac521dd
 def checked_pairs(grads, # One gradient, or `None`, for each variable
                   variables, # The variables
                   key, # Function that tells variables apart
                   check_known # Function that raises an error for variables that are not the optimizer's
                  )->list: # Pairs that can be applied, those without a gradient left out
     "Gradients and variables, checked together."
-    if len(grads) != len(variables): refuse('grads', f'{len(grads)} gradients',
-                                            f'one gradient for each of the {len(variables)} variables')
+    if len(grads) != len(variables):
+        refuse('grads', f'{len(grads)} gradients', f'one gradient for each of the {len(variables)} variables')
     names = [path(v) for v in variables]
     if len(set(map(key, variables))) < len(names): refuse('grads_and_vars', names, 'pairs of different variables')
     if all(g is None for g in grads):
@@ -184,7 +182,7 @@ def checked_pairs(grads, # One gradient, or `None`, for each variable
     if lost: warn(f'Gradients do not exist for variables {lost}; they are left as they are.')
     return kept
 
-# %% ../nbs/inside/07_gradients.ipynb #47b148e2
+# %% ../nbs/inside/07_gradients.ipynb #861058ca
 class Checker:
     "Checks calls, and remembers the last one."
     def __init__(self, key, check_known): self.key, self.check_known, self.last = key, check_known, None
@@ -200,12 +198,11 @@ class Checker:
 def kinds(grads, variables):
     "All that decides how dense eager gradients are checked; `None` for others."
     if variables is None or not grads or not here.eager(): return None
-    eager = type(grads[0])
-    # not TensorFlow's eager tensors
+    eager = type(grads[0])  # and not TensorFlow's eager tensors, below
     if not hasattr(eager, '_numpy') or any(g.__class__ is not eager for g in grads): return None
     return [*map(id, variables)], [g.shape for g in grads], [g.dtype for g in grads]
 
-# %% ../nbs/inside/07_gradients.ipynb #cecf004b
+# %% ../nbs/inside/07_gradients.ipynb #3921857e
 def cannot_raise():
     refuse('nonfinite', 'raise', "'skip' or 'propagate' in a program that XLA or JAX compiles as a whole, which cannot "
            'raise an error (in `compile`, jit_compile=False leaves the compiling out)')
@@ -219,8 +216,8 @@ def finite(grads, # Dense gradients, or named rows
     if mode == 'propagate' or not grads: return None
     flags = ops.stack([ops.all(ops.isfinite(values_of(g))) for g in grads])
     if mode == 'skip': return ops.all(flags)
-    names, told = [path(v)
-            for v in variables], '`nonfinite` is `raise`, and there is NaN or infinity in the gradients of'
+    names = [path(v) for v in variables]
+    told = '`nonfinite` is `raise`, and there is NaN or infinity in the gradients of'
     if here.symbolic(flags): return checks.append(assertion(flags, names, told))
     bad = [name for name,fine in zip(names, ops.convert_to_numpy(flags)) if not fine]
     if bad: raise ValueError(f'{told} {bad}.')

@@ -26,8 +26,8 @@ from .rule import cast, nadam_rule, step_scalars, wide_dtype
 from .saving import check_checkpoint, exported, load
 from .state import start_own, state_lists, take_over
 from .state import accumulated, assign, assign_copy, begin_averages, call_program, constrain, count
-from .state import fresh, gradients_of, if_given, is_floating, label, make_policy, make_row, make_rows
-from .state import make_state, own_variables, prepared, rate_config, rate_variable, read_settings
+from .state import fresh, gradients_of, if_given, is_floating, label, layout_of, make_policy, make_row
+from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 
 # %% ../nbs/inside/10_optimizer.ipynb #92c3234a
@@ -157,7 +157,7 @@ class Optimizer(keras.optimizers.Optimizer):
         with here.beside(ref):
             return self.add_variable(ref.shape if shape is None else shape, dtype or wide_dtype(ref.dtype), initializer,
                                      label(ref, name or variable_name
-                                           or 'var'), layout=getattr(ref, '_layout', None) if shape is None else None)
+                                           or 'var'), layout=layout_of(self, ref) if shape is None else None)
 
     def build(self, var_list:Iterable[Any])->None:
         """Create the state for variables; a second call does nothing. The first step calls it.
@@ -308,6 +308,7 @@ class Optimizer(keras.optimizers.Optimizer):
             assign_all = lambda *args: self._assign_all(engine, others, fine, *args)
             engine.merged(assign_all, grads, sums, overwriting, s, carried, policy, rate)
             count(self, fine)
+            if self.shard_state: here.hold([*self.variables, *self._trainable_variables])
 
     def _assign_all(self, engine, others, fine, grads, sums, overwriting, s, carried, policy, rate):
         "What a step assigns: everything, the sums of gradients alone, or nothing; as the data say."
@@ -478,6 +479,11 @@ class Nadam(Optimizer):
         rate_multipliers: dictionary from regular expressions to numbers >= 0, or `None`. The first expression that
             `re.search` finds in a
             variable's path gives the factor of its step and its decay; with 0 the weight stays. No match: 1.
+        shard_state: Boolean. On JAX, under a `keras.distribution`, divide the moments, averages and sums of gradients
+            of each variable over the data axis, along the first dimension that it divides and that is not divided
+            already? State per device then falls with the number of devices (ZeRO, stage 1); weights and results stay
+            as they are. Without a distribution `build` warns and the state stays whole; on other backends it is
+            refused. Defaults to `False`.
         **kwargs: names of the past. `lr` stands for `learning_rate` and `schedule_decay` for `momentum_decay`, with a
             `DeprecationWarning`;
             `decay`, `gradient_transformers` and `gradient_aggregator` are ignored with a warning.
@@ -518,7 +524,7 @@ class Nadam(Optimizer):
                  nonfinite:Literal['propagate', 'skip', 'raise']='propagate',
                  sparse_update:Literal['exact', 'lazy']='exact',
                  state_dtype:Optional[Literal['bfloat16', 'float32']]=None, stochastic_rounding:bool=False, seed:int=0,
-                 rate_multipliers:Optional[dict[str, float]]=None, **kwargs:Any):
+                 rate_multipliers:Optional[dict[str, float]]=None, shard_state:bool=False, **kwargs:Any):
         given = {k: v for k,v in locals().items() if k in self.checks}
         super().__init__(**given, **kwargs)
 

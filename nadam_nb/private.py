@@ -24,11 +24,10 @@ def missing(what:str, # The name that is gone
 try: from keras.src.backend.common.stateless_scope import in_stateless_scope
 except ImportError: in_stateless_scope = lambda: False
 
-# %% ../nbs/inside/05_private.ipynb #9dfc9795
+# %% ../nbs/inside/05_private.ipynb #66891dea
 KERAS_NAMES = ('_iterations', '_learning_rate', '_variables', '_trainable_variables', '_trainable_variables_indices',
-               '_track_variable',
-               '_untrack_variable', '_var_key', '_get_variable_index', '_use_weight_decay',
-                       '_overwrite_variable_with_gradient')
+               '_track_variable', '_untrack_variable', '_var_key', '_get_variable_index', '_use_weight_decay',
+               '_overwrite_variable_with_gradient')
 
 # %% ../nbs/inside/05_private.ipynb #a0d110f9
 def in_xla()->bool: # False where nothing is being traced
@@ -45,7 +44,7 @@ def checks_numerics()->bool:
     except ImportError: return False
     return getattr(getattr(module, '_state', None), 'check_numerics_callback', None) is not None
 
-# %% ../nbs/inside/05_private.ipynb #1a0bdb17
+# %% ../nbs/inside/05_private.ipynb #18166881
 def call_time_value(read, # Callable of no arguments
                     spec # `tf.TensorSpec` of what it returns
                    ): # A tensor of the graph that is being traced
@@ -66,8 +65,8 @@ def climb_out_of_control_flow()->None:
         with self.outer_graph.as_default():
             value = self.outer_graph.capture_call_time_value(closure, spec, *args, **kwargs)
         return self.capture(value)
-    for name in ('CondBranchFuncGraph', 'WhileCondFuncGraph',
-                 'WhileBodyFuncGraph'): getattr(graphs, name).capture_call_time_value = climb
+    for name in ('CondBranchFuncGraph', 'WhileCondFuncGraph', 'WhileBodyFuncGraph'):
+        getattr(graphs, name).capture_call_time_value = climb
 
 # %% ../nbs/inside/05_private.ipynb #6259677a
 def merge_call(fn, # Called with the arguments, once for all replicas

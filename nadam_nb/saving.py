@@ -13,7 +13,7 @@ from . import private
 from .arguments import REAL, dtype_among, warn
 from .backends import native
 
-# %% ../nbs/inside/09_saving.ipynb #2a591cd6
+# %% ../nbs/inside/09_saving.ipynb #7f72d9e5
 def aligned(variables:list, # Of the optimizer: the step counter, perhaps the learning rate, then the rest
             rate:bool, # Is the learning rate a variable?
             own:int, # Number of variables at the end that Keras does not have
@@ -30,8 +30,8 @@ def aligned(variables:list, # Of the optimizer: the step counter, perhaps the le
 def fits(variable, value)->bool:
     "Whether an array can be the value of a variable."
     kinds = REAL[:2] if dtype_among(variable, REAL[:2]) else REAL
-    # 'V': bfloat16, as h5py reads it
-    return tuple(variable.shape) == tuple(value.shape) and (dtype_among(value, kinds) or value.dtype.kind == 'V')
+    real = dtype_among(value, kinds) or value.dtype.kind == 'V'  # bfloat16, as h5py reads it
+    return real and tuple(variable.shape) == tuple(value.shape)
 
 # %% ../nbs/inside/09_saving.ipynb #fc0ad33e
 def load(optimizer, # Built or not
@@ -54,7 +54,7 @@ def load(optimizer, # Built or not
     for variable,value in pairs: variable.assign(value)
     return 'of Keras' if own and pairs[-1][0] is not variables[-1] else 'whole'
 
-# %% ../nbs/inside/09_saving.ipynb #53e7836b
+# %% ../nbs/inside/09_saving.ipynb #36bbeac8
 def stored_shapes(prefix:str # Path of a checkpoint
                  )->list: # For every optimizer in it, the shapes of its lists of variables: attribute -> list of shapes
     "What optimizers a checkpoint of TensorFlow holds."
@@ -74,22 +74,20 @@ def check_checkpoint(prefix:str, # Path of a checkpoint
     "Error if no optimizer in a checkpoint has a state of these shapes."
     wanted = {name: {str(i): tuple(v.shape) for i,v in enumerate(some) if v is not None} for name,some in lists.items()}
     found = stored_shapes(prefix)
-    fit = lambda state: all((state.get(name) or {}) == some for name,
-                            some in wanted.items()) and all(name in state for name in scalars)
-    if not any(map(fit, found)):
+    fit = lambda state: all((state.get(name) or {}) == some for name,some in wanted.items())
+    if not any(fit(state) and all(name in state for name in scalars) for state in found):
         told = [{name: state.get(name) for name in wanted} for state in found]
         raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected '
                          f'{str(wanted)[:300]}. Found {str(told)[:300]}.')
 
-# %% ../nbs/inside/09_saving.ipynb #039a51d5
+# %% ../nbs/inside/09_saving.ipynb #75b8cc82
 def exported(optimizer)->dict: # The variables of TensorFlow behind those of the optimizer, each once
     "What a SavedModel keeps of an optimizer; an error if that would not do."
     for name in ('learning_rate', *optimizer.checks):
         value = vars(optimizer).get('_learning_rate' if name == 'learning_rate' else name)
         if callable(value) and not hasattr(value, 'get_config') and not hasattr(value, 'dtype'):
             raise ValueError(f'`{name}` is a callable, which a SavedModel cannot call back. Set it to a number before '
-                             f'the training '
-                             'training function is traced.')
+                             f'the training function is traced. Received: {name}={value!r}')
     variables = [*optimizer.variables, *optimizer._trainable_variables]
     found = {id(x): x for x in (v._flat if hasattr(v, '_flat') else native(v) for v in variables)}
     return {f'variable_{i}': x for i,x in enumerate(found.values())}

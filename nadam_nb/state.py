@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FIXED', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_variable', 'rate_config', 'is_floating', 'label',
-           'engine_for', 'make_state', 'new_slot', 'make_scalars', 'make_rows_state', 'own_variables', 'first_averages',
-           'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'as_scalar', 'step_values',
-           'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given', 'constrain', 'assign',
-           'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own']
+           'engine_for', 'make_state', 'new_slot', 'layout_of', 'make_scalars', 'make_rows_state', 'own_variables',
+           'first_averages', 'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'as_scalar',
+           'step_values', 'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given',
+           'constrain', 'assign', 'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists',
+           'take_over', 'start_own']
 
 # %% ../nbs/inside/09a_state.ipynb #675a4058
 import re
@@ -21,7 +22,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 # %% ../nbs/inside/09a_state.ipynb #5fddabb9
 from . import private
 from .arguments import CHECKS, REAL, current
-from .arguments import dtype_among, number, refuse
+from .arguments import dtype_among, number, refuse, warn
 from .backends import SCALAR, choose, here, native, path
 from .ema import overwrites
 from .engines.lists import Lists
@@ -33,7 +34,7 @@ from .rounding import key_of
 from .rule import like, wide_dtype
 
 # %% ../nbs/inside/09a_state.ipynb #39c5de47
-FIXED = 'use_ema', 'gradient_accumulation_steps', 'fused', 'sparse_update', 'state_dtype'
+FIXED = 'use_ema', 'gradient_accumulation_steps', 'fused', 'sparse_update', 'state_dtype', 'shard_state'
 
 def setting(optimizer, name:str, value):
     "A setting as it is kept; an error if it cannot be changed to this value."
@@ -119,6 +120,8 @@ def make_state(optimizer, variables:list, update)->None:
     floating = [is_floating(v) for v in variables]
     trained = [v for v,yes in zip(variables, floating) if yes]
     stepped = [not optimizer._overwrite_variable_with_gradient(v) for v in trained]
+    if optimizer.shard_state and keras.distribution.distribution() is None:
+        warn('`shard_state` has no effect: no `keras.distribution` is set, and the state stays whole.')
     engine = optimizer._engine = engine_for(optimizer, update)
     engine.lay_out([v for v,yes in zip(trained, stepped) if yes and getattr(v, 'trainable', True)],
                    len(optimizer.slots), optimizer.state_dtype)
@@ -142,8 +145,11 @@ def new_slot(optimizer, variable, k, name):
     if slot is not None: optimizer._track_variable(slot); return slot
     with here.beside(variable):
         return optimizer.add_variable(variable.shape, optimizer.state_dtype or wide_dtype(variable.dtype),
-                                      name=label(variable, name),
-                                      layout=getattr(variable, '_layout', None))
+                                      name=label(variable, name), layout=layout_of(optimizer, variable))
+
+def layout_of(optimizer, variable):
+    "The layout of a state that has the shape of its variable."
+    return here.sharded(variable) if optimizer.shard_state else getattr(variable, '_layout', None)
 
 def make_scalars(optimizer, dtype):
     "What a rule carries from step to step, and what is ours alone."

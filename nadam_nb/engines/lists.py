@@ -35,7 +35,7 @@ def nadam_lists(w, # Weights: a list of torch tensors; all four lists are of one
     torch._foreach_add_(ahead, g, alpha=s.b)
     torch._foreach_addcdiv_(w, ahead, root, value=-multiplier)
 
-# %% ../../nbs/inside/08c_lists.ipynb #517a5943
+# %% ../../nbs/inside/08c_lists.ipynb #08659dac
 PIECE = dict(cpu=2**20, other=2**24)  # weights stepped at a time
 
 def bundles(rows, # Tuples of torch tensors of one shape
@@ -44,10 +44,8 @@ def bundles(rows, # Tuples of torch tensors of one shape
     "Tensors, cut or gathered to bundles of about one size."
     bundle, size = [], 0
     for row in rows:
-        parts = [row]
-        if row[0].numel() > piece and all(x.is_contiguous()
-                                          for x in row): parts = zip(*(x.view(-1).split(piece) for x in row))
-        for part in parts:
+        cut = row[0].numel() > piece and all(x.is_contiguous() for x in row)
+        for part in zip(*(x.view(-1).split(piece) for x in row)) if cut else [row]:
             if bundle and size + part[0].numel() > piece:
                 yield tuple(map(list, zip(*bundle)))
                 bundle, size = [], 0
@@ -62,7 +60,7 @@ def fetched(s # Of a step: a named tuple of numbers and 0-d torch tensors of one
     values = iter(torch.stack([x for x in s if torch.is_tensor(x)]).tolist() if any(map(torch.is_tensor, s)) else [])
     return type(s)(*(next(values) if torch.is_tensor(x) else float(x) for x in s))
 
-# %% ../../nbs/inside/08c_lists.ipynb #38afe3b9
+# %% ../../nbs/inside/08c_lists.ipynb #c5961c94
 def step_lists(rows:list, # One row for each variable, with a gradient
                policy, # For the rule, the decay and the rounding
                rule, # The rule for lists, such as that of Nadam
@@ -73,34 +71,31 @@ def step_lists(rows:list, # One row for each variable, with a gradient
     kept = [tuple(native(x).detach() for x in (row.variable, *row.slots)) for row in rows]
     wide = [tuple(x.to(row.g.dtype) for x in some) for row,some in zip(rows, kept)]
     wide = [(some[0].clone(), *some[1:]) if row.multiplier == 0 else some for row,some in zip(rows, wide)]
-    for factor,share in {(row.multiplier, row.decay and policy.decay is not None) for row in rows}:
-        some = [(w, row.g, *slots) for row,(w,*slots) in zip(rows, wide)
-                if (row.multiplier, row.decay and policy.decay is not None) == (factor, share)]
-        if share: torch._foreach_add_([w for w,*_ in some], [w for w,*_ in some], alpha=-float(policy.decay)*factor)
-        for kind in {(g.dtype, g.device) for _,g,*_ in some}:
-            alike = [x for x in some if (x[1].dtype, x[1].device) == kind]
-            for w,g,*slots in bundles(alike, PIECE.get(kind[1].type,
-                                                       PIECE['other'])): rule(w, g, s, *slots, multiplier=factor)
+    alike = {}
+    for row,(w,*slots) in zip(rows, wide):
+        key = row.g.dtype, row.g.device, row.multiplier, row.decay and policy.decay is not None
+        alike.setdefault(key, []).append((w, row.g, *slots))
+    for (_,device,factor,share),some in alike.items():
+        for w,g,*slots in bundles(some, PIECE.get(device.type, PIECE['other'])):
+            if share: torch._foreach_add_(w, w, alpha=-float(policy.decay)*factor)
+            rule(w, g, s, *slots, multiplier=factor)
     for row,old,new in zip(rows, kept, wide): put_back(row, old, new, policy)
 
 def put_back(row, old, new, policy)->None:
     "Round and assign what was stepped as a copy."
     for k,(x,value) in enumerate(zip(old, new), -1):
         if x.data_ptr() == value.data_ptr() or (k < 0 and row.multiplier == 0): continue
-        place = places(x.shape, variable_key(row.index)) if policy.key is not None and (k >= 0
-                or policy.rounding) else None
-        x.copy_(value if place is None else store(value, standardize_dtype(x.dtype), place, policy.key, k))
+        random = policy.key is not None and (k >= 0 or policy.rounding)
+        place = places(x.shape, variable_key(row.index)) if random else None
+        x.copy_(store(value, standardize_dtype(x.dtype), place, policy.key, k) if random else value)
 
-# %% ../../nbs/inside/08c_lists.ipynb #24480c72
+# %% ../../nbs/inside/08c_lists.ipynb #ead0d15b
 class Lists:
-    "Steps all variables in place, on lists of torch tensors."
-    def __init__(self, rule): self.rule, self.plain = rule, OneByOne()
-    def lay_out(self, variables, slots, dtype=None): "Nothing to arrange."
-    def slot(self, variable, k, label): "Leave slots to the optimizer."
+    "Steps all variables in place, on lists of torch tensors; the rest is as in the plain engine."
+    plain = OneByOne()
+    def __init__(self, rule): self.rule = rule
+    def __getattr__(self, name): return getattr(self.plain, name)
     def serving(self, variables): return self.plain if private.in_stateless_scope() else self
-    def clipped(self, grads, policy): return self.plain.clipped(grads, policy)
-    def merged(self, fn, *args): return fn(*args)
-    def each(self, variable, fn, *args): return fn(variable, *args)
 
     def step(self, rows, s, policy, learning_rate=None):
         "Step the rows that have a gradient, then move the averages of all."

@@ -47,45 +47,48 @@ class Policy(NamedTuple):
     rounding: bool=False # Are weights in half precision rounded at random, too?
     scalars: Callable=None # Function of a step's number and carried scalars, for rows with counts of their own
 
-# %% ../../nbs/inside/08_engines.ipynb #dcdd8500
+# %% ../../nbs/inside/08_engines.ipynb #ad9d6b81
 def moved(w, # Weights in the wide dtype
           change, # What the rule adds
           row:Row, policy:Policy):
     "The weights after the step, not yet rounded."
     share, factor = policy.decay, row.multiplier
-    if factor == 0: return w
-    if factor != 1: change, share = change*factor, None if share is None else share*factor
+    known = isinstance(factor, (int, float))  # a compiled program gets it as a tensor, unless it is 0 or 1
+    if known and factor == 0: return w
+    if not known or factor != 1: change, share = change*like(factor, change), None if share is None else share*factor
     return (decay_weights(w, like(share, w)) if row.decay and share is not None else w) + change
 
-# %% ../../nbs/inside/08_engines.ipynb #4303c920
+# %% ../../nbs/inside/08_engines.ipynb #98c3e030
 def step_row(variable, # Steps this variable (or one replica of it)...
              g, # ...along this gradient
              s, # Scalars of the step
              row:Row, policy:Policy,
-             add:bool=False # Add the change instead of assigning the result?
+             add:bool=False, # Add the change instead of assigning the result?
+             wait=lambda key, w: key # Makes the rounding of the slots wait for the new weights
             )->None:
     "One step of one variable and its slots."
-    dtype, name = wide_dtype(variable.dtype), standardize_dtype(variable.dtype)
-    place = None if policy.key is None else places(variable.shape, variable_key(row.index))
-    w = ops.cast(native(variable), dtype)
-    change, *slots = policy.rule(g, cast_scalars(s, dtype), *(ops.cast(native(x), dtype) for x in row.slots))
+    dtype, place = wide_dtype(variable.dtype), None
+    if policy.key is not None: place = places(variable.shape, variable_key(row.index))
+    w, *slots = (ops.cast(native(x), dtype) for x in (variable, *row.slots))
+    change, *slots = policy.rule(g, cast_scalars(s, dtype), *slots)
     new = moved(w, change, row, policy)
     if add: variable.assign_add(ops.cast(new - w, variable.dtype))
-    else: variable.assign(store(new, name, place if policy.rounding else None, policy.key))
+    else: variable.assign(store(new, standardize_dtype(variable.dtype), place if policy.rounding else None, policy.key))
+    key = None if place is None else wait(policy.key, new)
     for k,(slot,value) in enumerate(zip(row.slots, slots)):
-        slot.assign(store(value, standardize_dtype(slot.dtype), place, policy.key, k))
+        slot.assign(store(value, standardize_dtype(slot.dtype), place, key, k))
 
-# %% ../../nbs/inside/08_engines.ipynb #bf6d7ad6
+# %% ../../nbs/inside/08_engines.ipynb #e16e6a94
 def average_row(variable, # The variable, or one replica of it
                 average, # Its average
                 policy:Policy)->None:
     "Move the average of one variable; where the policy says so, put it in the place of the weights."
     mean = update_average(native(average), ops.cast(native(variable), average.dtype), policy.ema_momentum)
     average.assign(mean)
-    if policy.overwrite is not None: variable.assign(ops.where(policy.overwrite, ops.cast(mean, variable.dtype),
-                                                               native(variable)))
+    if policy.overwrite is None: return
+    variable.assign(ops.where(policy.overwrite, ops.cast(mean, variable.dtype), native(variable)))
 
-# %% ../../nbs/inside/08_engines.ipynb #10f92e70
+# %% ../../nbs/inside/08_engines.ipynb #c785562e
 def row_scalars(row:Row, policy:Policy, dtype:str,
                 ids=None # Rows; `None`: all
                )->tuple: # Scalars that fit slices of the variable, and the new values of the carried ones
@@ -104,17 +107,16 @@ def step_named(variable, g:Named, row:Row, policy:Policy)->None:
     w, *slots = (ops.cast(here.rows(x, ids), dtype) for x in (variable, *row.slots))
     change, *new = policy.rule(values, s, *slots)
     key = None if policy.key is None else row_places(ids, variable.shape, variable_key(row.index))
-    put = lambda x, value, place, k: here.set_rows(x, ids, store(value, standardize_dtype(x.dtype), place, policy.key,
-                                                                 k))
-    put(variable, moved(w, change, row, policy), key if policy.rounding else None, -1)
-    for k,(slot,value) in enumerate(zip(row.slots, new)): put(slot, value, key, k)
+    for k,(x,value) in enumerate(zip((variable, *row.slots), (moved(w, change, row, policy), *new)), -1):
+        place = key if k >= 0 or policy.rounding else None
+        here.set_rows(x, ids, store(value, standardize_dtype(x.dtype), place, policy.key, k))
     for x,value in zip((row.counts, *row.carried), (here.rows(row.counts, ids) + 1, *carried)):
         here.set_rows(x, ids, ops.cast(value, x.dtype))
 
 def count_rows(row:Row, carried)->None:
     "After a dense gradient, one more step for every row."
-    for x,value in zip((row.counts, *row.carried), (native(row.counts) + 1,
-                                                    *carried)): x.assign(ops.cast(value, x.dtype))
+    row.counts.assign_add(ops.ones_like(native(row.counts)))
+    for x,value in zip(row.carried, carried): x.assign(ops.cast(value, x.dtype))
 
 # %% ../../nbs/inside/08_engines.ipynb #488f7e5b
 def clipped_together(grads, policy:Policy)->list: # Gradients, or named rows
@@ -122,7 +124,7 @@ def clipped_together(grads, policy:Policy)->list: # Gradients, or named rows
     values = clip([values_of(g) for g in grads], policy.clipvalue, policy.clipnorm, policy.global_clipnorm)
     return [with_values(g, x) for g,x in zip(grads, values)]
 
-# %% ../../nbs/inside/08_engines.ipynb #10912090
+# %% ../../nbs/inside/08_engines.ipynb #3b2cf569
 class OneByOne:
     "Steps variables one after another, as written."
     def __init__(self,
@@ -155,8 +157,8 @@ class OneByOne:
         if isinstance(g, Named): return step_named(variable, g, row, policy)
         if row.counts is not None: s, carried = row_scalars(row, policy, wide_dtype(variable.dtype))
         if self.update is None: step_row(variable, g, s, row, policy, self.add)
+        else:
+            w = ops.cast(native(variable), wide_dtype(variable.dtype))
+            if row.decay: variable.assign(ops.cast(moved(w, 0., row, policy), variable.dtype))
+            self.update(g, variable, *([learning_rate] if self.learning_rate else []))
         if row.counts is not None: count_rows(row, carried)
-        if self.update is None: return
-        w = ops.cast(native(variable), wide_dtype(variable.dtype))
-        if row.decay: variable.assign(ops.cast(moved(w, 0., row, policy), variable.dtype))
-        self.update(g, variable, *([learning_rate] if self.learning_rate else []))
