@@ -9,8 +9,8 @@ __all__ = ['BETAS', 'ENVELOPES', 'WARMUPS', 'BATCHES', 'RATES', 'PROBLEMS', 'NAM
            'digits_problem', 'fashion_problem', 'words_problem', 'attend', 'characters_problem', 'Setting', 'adaptive',
            'crossed', 'nadam', 'rmsprop', 'sgd', 'adam', 'one_seed', 'compiled', 'problem', 'train_rows',
            'rule_of_keras', 'keras_setting', 'first_below', 'short', 'block', 'tuned', 'grid_cell', 'draws',
-           'search_cell', 'sharpness', 'edge_runs', 'cell_name', 'plan', 'edge_cell', 'read_cells', 'append', 'commit',
-           'session', 'run_cells', 'describe', 'make_experiment_parser', 'main']
+           'search_cell', 'sharpness', 'squared_error', 'edge_runs', 'cell_name', 'plan', 'edge_cell', 'read_cells',
+           'append', 'commit', 'session', 'run_cells', 'describe', 'make_experiment_parser', 'main']
 
 # %% ../../nbs/lab/04_experiments.ipynb #158ef4b4
 #| code-fold: true
@@ -458,7 +458,7 @@ def search_cell(name:str, batch:int, optimizer:str, steps:int)->dict:
     second = block(name, batch, [settings[best]], TESTING, steps)
     return dict(tune=first, best=best, chosen={k: float(f'{x:.6g}') for k,x in tried[best].items()}, final=second)
 
-# %% ../../nbs/lab/04_experiments.ipynb #68a4ef61
+# %% ../../nbs/lab/04_experiments.ipynb #e2e873de
 def sharpness(loss:Callable, # Of the weights
               w, scale, # Weights, and the square root of the preconditioner
               u # Where power iteration starts, same shape
@@ -472,17 +472,29 @@ def sharpness(loss:Callable, # Of the weights
     u,_ = jax.lax.scan(turn, u, None, length=20)
     return (u*product(u)).sum(), u
 
+def squared_error()->tuple: # Loss of the weights, and what starts them
+    "Two hundred digits in a network with 16 tanh units."
+    import jax
+    import jax.numpy as jnp
+    d = digits()
+    x,y = jnp.asarray(d['x'][:200].reshape(-1, 64)/16, 'float32'), jax.nn.one_hot(d['y'][:200], 10)
+    shapes = dict(a=(64, 16), b=(16,), c=(16, 10), d=(10,))
+    def loss(w):
+        p = unpack(w, shapes)
+        return ((jnp.tanh(x @ p['a'] + p['b']) @ p['c'] + p['d'] - y)**2).sum(-1).mean()/2
+    return loss, starter(shapes)
+
 def edge_runs(cells:list, # `Factors`
-              rate:float, steps:int, every:int=25 # Steps between two looks
+              rate:float, steps:int, every:int=25, # Steps between two looks
+              beta_2:float=0.99 # Smaller than usual, so that the edge is reached sooner
              )->np.ndarray: # Rate times sharpness, shape `(looks, cells)`
     "Full batches at a constant rate, and how sharp the loss is on the way."
     import jax
     import jax.numpy as jnp
-    p,flat = problem('digits'),schedule(steps)
-    tables = [adaptive(*(x/flat for x in coefficients(f, steps)), rate, f.beta_1).scalars for f in cells]
-    def loss(w): return p.loss(w, p.tuning)
+    (loss,start),flat = squared_error(),schedule(steps)
+    tables = [adaptive(*(x/flat for x in coefficients(f, steps)), rate, f.beta_1, beta_2).scalars for f in cells]
     def one(table):
-        w = p.start(jax.random.key(0))
+        w = start(jax.random.key(0))
         def step(state, s):
             change,m,v = nadam_rule(jax.grad(loss)(state[0]), s, *state[1:])
             return (state[0] + change, m, v), None
@@ -493,10 +505,10 @@ def edge_runs(cells:list, # `Factors`
             return ((w, m, v), u), top
         parts = jax.tree.map(lambda x: x.reshape(steps//every, 1, every), table)
         return jax.lax.scan(look, ((w, 0*w, 0*w), jnp.ones_like(w)/len(w)**.5), parts)[1]
-    ends = [t._replace(product=(1 - .999**np.arange(1, steps + 1))**.5) for t in tables]
+    ends = [t._replace(product=(1 - beta_2**np.arange(1, steps + 1))**.5) for t in tables]
     return rate*np.asarray(jax.jit(jax.vmap(one))(Scalars(*(np.stack(x).astype(np.float32) for x in zip(*ends))))).T
 
-# %% ../../nbs/lab/04_experiments.ipynb #8edb40be
+# %% ../../nbs/lab/04_experiments.ipynb #0328e5a4
 STEPS = 2000
 EDGES = [Factors(beta_1 if nu is None else nu, beta_1) for beta_1 in BETAS for nu in (1., None, .5)]
 BATCH = dict(valley=16, digits=16, fashion=32, words=64, characters=8)  # where only one is used
@@ -523,7 +535,7 @@ def plan()->dict: # From the name of a cell to a function that runs it
 
 def edge_cell()->dict:
     "Rate times sharpness on the way, for every nu and beta_1."
-    rate,steps = 1e-3,4000
+    rate,steps = .005,3000
     return dict(rate=rate, steps=steps, cells=[f._asdict() for f in EDGES], sharpness=short(edge_runs(EDGES, rate, steps)))
 
 # %% ../../nbs/lab/04_experiments.ipynb #dc9c5915
