@@ -1,4 +1,4 @@
-"""The commands `nadam-compare` and `nadam-bench`, as a shell sees them.
+"""The commands `nadam-compare`, `nadam-bench` and `nadam-experiment`, as a shell sees them.
 
 They stand outside the package because `import nadam_nb` imports Keras, which takes seconds; `--help` and the refusal of
 wrong input do not wait for it. Written by hand; tested in nbs/lab/02_compare.ipynb.
@@ -55,3 +55,8 @@ def run(name, module):
 
 def compare(): return run('nadam-compare', 'compare')
 def bench(): return run('nadam-bench', 'benchmark')
+
+
+def experiment():
+    os.environ['KERAS_BACKEND'] = 'jax'  # the experiment is one JAX program
+    return run('nadam-experiment', 'experiments')
