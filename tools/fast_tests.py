@@ -15,17 +15,19 @@ from keras.backend import standardize_dtype
 from nadam_nb import Nadam, clip
 from nadam_nb.arguments import CHECKS, checked, current, schedule_from, warn
 from nadam_nb.engines.one_by_one import OneByOne, Policy, Row
+from nadam_nb.gradients import sparse_kind
 from nadam_nb.optimizer import Optimizer
 from nadam_nb.reference import NadamReference
 from nadam_nb.rounding import key_of, places, store, variable_key
-from nadam_nb.rule import nadam_rule, step_scalars, wide_dtype
+from nadam_nb.rule import Scalars, cast_scalars, nadam_rule, step_scalars, wide_dtype
 
 TINY, HUGE = float(np.finfo('float32').tiny), float(np.finfo('float32').max)
 LESS, MORE, LEAST = np.nextafter(TINY, 0), np.nextafter(HUGE, math.inf), 5e-324
 POSITIVE, FLAGS = ([None, TINY, 0.5, HUGE], [LESS, MORE, 0, -1, math.nan, 'x', lambda: 1.]), ([True, False, np.True_], [None, 1, 'x'])
 SHARE = [0, 0.5, np.nextafter(1, 0), lambda: 0.5], [1, -LEAST, math.nan, None, 'x']
 TABLE = {  # argument -> values at the edge of what is accepted, and of what is refused
-    'learning_rate': ([0, HUGE, np.uint8(1), np.int8(1), np.float16(0.5), lambda: 0.5], [-LEAST, MORE, math.nan, None, '1', True, [0.5], np.array([0.5])]),
+    'learning_rate': ([0, HUGE, np.uint8(1), np.int8(1), np.float16(0.5), lambda: 0.5],
+                      [-LEAST, MORE, math.nan, None, '1', True, [0.5], np.array([0.5])]),
     'beta_1': SHARE, 'beta_2': SHARE, 'epsilon': ([TINY, HUGE], [LESS, MORE, None, lambda: 0.5]),
     'momentum_decay': ([LEAST, 0.5, math.inf], [0, math.nan, None]), 'name': (['x'], [3]),
     'clipnorm': POSITIVE, 'clipvalue': POSITIVE, 'global_clipnorm': POSITIVE, 'loss_scale_factor': POSITIVE,
@@ -128,6 +130,27 @@ def clipping():
     assert standardize_dtype(clip.global_norm([g]).dtype) == 'float32'
     with patch.object(clip, 'result_type', lambda *dtypes: 'float32'):
         assert standardize_dtype(clip.global_norm([g, ops.cast(g, 'float64')]).dtype) == 'float64'
+
+def sparse_forms():
+    "What counts as sparse; sparse gradients whose parts do not fit together, or do not fit the variable."
+    like = lambda module, **attributes: type('Tensor', (), {'__module__': module, **attributes})()
+    for module,attributes,want in (('torch', dict(layout='torch.sparse_coo'), 'torch'), ('torch', dict(layout='torch.strided'), ''),
+                                   ('torch', {}, ''), ('other', dict(layout='torch.sparse_coo'), ''), ('jax.x', dict(todense=1), 'jax'),
+                                   ('other', dict(todense=1), ''), ('jax.x', {}, '')):
+        assert sparse_kind(like(module, **attributes)) == want
+    import tensorflow as tf
+    v, optimizer = keras.Variable(np.ones((4, 2)), name='v'), Nadam()
+    optimizer.build([v])
+    make = lambda indices, n: tf.IndexedSlices(tf.ones((n, 2)), tf.constant(indices), (4, 2))
+    for indices,n,words in (([0, 1], 3, 'indices'), ([[0], [1], [2]], 3, 'indices'), ([4], 1, 'row 4'), ([-1], 1, 'row -1')):
+        assert words in error_of(partial(optimizer.apply, [make(indices, n)], [v]))
+    optimizer.apply([make([3, 0], 2)], [v])
+    assert (numbers([v])[0] < 1).all(1).tolist() == [True, False, False, True]
+
+def scalars():
+    "A number among tensors keeps its float64."
+    s = Scalars(0.1, ops.ones((), 'float64'), 0.1, 0.1, 0.1, 0.1)
+    assert float(ops.convert_to_numpy(cast_scalars(s, 'float64').a)) == 0.1
 
 def rows_and_policies():
     "What a row and a policy have to which nothing was given, and the engines."
@@ -247,4 +270,4 @@ def rows():
         np.testing.assert_allclose(numbers(optimizer._row_u_product)[0], [x.product for x in oracles[0]], 1e-5)
 
 if __name__ == '__main__':
-    for test in [x for x in vars().copy().values() if getattr(x, '__module__', '') == '__main__' and x.__code__.co_argcount == 0]: test(); print(test.__name__)
+    for test in (table, defaults, names, callables, clipping, sparse_forms, scalars, rows_and_policies, random_rounding, random_rows, ways, rows): test()

@@ -18,9 +18,9 @@ EVERYWHERE = 'backends'  # the page of the same tests on every backend
 FAST = 'fast_tests'
 HEAVY = 'a9c66f52', 'b8421284', '7a7ccc7e'  # cells that take seconds, and the figure of one; the fast tests show the same
 TESTS = {  # module -> pages, in the order in which they are tried; after the name of a page, the tests that are called
-    'rule': ('01_rule', f'{EVERYWHERE} schedules'), 'clip': ('02_clip', f'{FAST} clipping'), 'ema': ('03_ema',),
+    'rule': ('01_rule', f'{FAST} scalars'), 'clip': ('02_clip', f'{FAST} clipping'), 'ema': ('03_ema',),
     'arguments': ('04_arguments', f'{FAST} table defaults names callables'), 'rounding': ('06a_rounding', f'{FAST} random_rounding random_rows'),
-    'gradients': ('07_gradients', f'{FAST} rows', f'{EVERYWHERE} missing integers atomic sparse_refused lookup sparse'),
+    'gradients': ('07_gradients', f'{FAST} sparse_forms rows', f'{EVERYWHERE} missing integers atomic sparse_refused lookup sparse'),
     'engines/one_by_one': ('08_engines', f'{FAST} rows_and_policies rows random_rows ways random_rounding', f'{EVERYWHERE} update_step averages'),
     'engines/fused': ('08a_fused', f'{FAST} rows ways random_rounding', f'{EVERYWHERE} lookup loop'),
     'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', f'{FAST} random_rounding ways'),
