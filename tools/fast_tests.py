@@ -244,7 +244,7 @@ def ways():
     mix, averages = ('float32', 'float32', 'float64', 'float32'), dict(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=4)
     for dtypes,factors,settings in ((mix, None, dict(clipvalue=0.5, clipnorm=1., weight_decay=0.5, **averages)),
                                     (mix, None, dict(clipvalue=0.5, global_clipnorm=1.)), (mix, (1., 0.5, 2., 0.), dict(weight_decay=0.5)),
-                                    (('bfloat16', 'float32', 'float16', 'float32'), (1., 0.5, 1., 0.), averages)):
+                                    (('bfloat16', 'float32', 'float16', 'float32'), (1., 2., 1., 0.), averages)):
         for more,size in ((dict(fused=False), 2**16), ({}, 2**16), ({}, 4)): follow(size, dtypes, factors, **settings, **more)
 
 def rows():
