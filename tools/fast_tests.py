@@ -147,6 +147,17 @@ def sparse_forms():
     optimizer.apply([make([3, 0], 2)], [v])
     assert (numbers([v])[0] < 1).all(1).tolist() == [True, False, False, True]
 
+def changed():
+    "What can be set once the state is made, and what cannot."
+    optimizer = Nadam(clipnorm=1.)
+    optimizer.build([keras.Variable(1.)])
+    optimizer.nonfinite, optimizer.clipvalue, optimizer.use_ema, optimizer.fused = 'raise', 0.5, False, None
+    optimizer.nonfinite = 'propagate'
+    for name,x in dict(use_ema=True, gradient_accumulation_steps=2, fused=True, sparse_update='lazy', state_dtype='float32',
+                       nonfinite='skip').items():
+        assert f'`{name}` cannot be changed' in error_of(partial(setattr, optimizer, name, x))
+    assert 'exclude' in error_of(partial(setattr, optimizer, 'global_clipnorm', 1.))
+
 def scalars():
     "A number among tensors keeps its float64."
     s = Scalars(0.1, ops.ones((), 'float64'), 0.1, 0.1, 0.1, 0.1)
@@ -270,4 +281,4 @@ def rows():
         np.testing.assert_allclose(numbers(optimizer._row_u_product)[0], [x.product for x in oracles[0]], 1e-5)
 
 if __name__ == '__main__':
-    for test in (table, defaults, names, callables, clipping, sparse_forms, scalars, rows_and_policies, random_rounding, random_rows, ways, rows): test()
+    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, rows): test()
