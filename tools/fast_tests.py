@@ -15,17 +15,19 @@ from keras.backend import standardize_dtype
 from nadam_nb import Nadam, clip
 from nadam_nb.arguments import CHECKS, checked, current, schedule_from, warn
 from nadam_nb.engines.one_by_one import OneByOne, Policy, Row
+from nadam_nb.gradients import sparse_kind
 from nadam_nb.optimizer import Optimizer
 from nadam_nb.reference import NadamReference
 from nadam_nb.rounding import key_of, places, store, variable_key
-from nadam_nb.rule import nadam_rule, step_scalars, wide_dtype
+from nadam_nb.rule import Scalars, cast_scalars, nadam_rule, step_scalars, wide_dtype
 
 TINY, HUGE = float(np.finfo('float32').tiny), float(np.finfo('float32').max)
 LESS, MORE, LEAST = np.nextafter(TINY, 0), np.nextafter(HUGE, math.inf), 5e-324
 POSITIVE, FLAGS = ([None, TINY, 0.5, HUGE], [LESS, MORE, 0, -1, math.nan, 'x', lambda: 1.]), ([True, False, np.True_], [None, 1, 'x'])
 SHARE = [0, 0.5, np.nextafter(1, 0), lambda: 0.5], [1, -LEAST, math.nan, None, 'x']
 TABLE = {  # argument -> values at the edge of what is accepted, and of what is refused
-    'learning_rate': ([0, HUGE, np.uint8(1), np.int8(1), np.float16(0.5), lambda: 0.5], [-LEAST, MORE, math.nan, None, '1', True, [0.5], np.array([0.5])]),
+    'learning_rate': ([0, HUGE, np.uint8(1), np.int8(1), np.float16(0.5), lambda: 0.5],
+                      [-LEAST, MORE, math.nan, None, '1', True, [0.5], np.array([0.5])]),
     'beta_1': SHARE, 'beta_2': SHARE, 'epsilon': ([TINY, HUGE], [LESS, MORE, None, lambda: 0.5]),
     'momentum_decay': ([LEAST, 0.5, math.inf], [0, math.nan, None]), 'name': (['x'], [3]),
     'clipnorm': POSITIVE, 'clipvalue': POSITIVE, 'global_clipnorm': POSITIVE, 'loss_scale_factor': POSITIVE,
@@ -129,6 +131,38 @@ def clipping():
     with patch.object(clip, 'result_type', lambda *dtypes: 'float32'):
         assert standardize_dtype(clip.global_norm([g, ops.cast(g, 'float64')]).dtype) == 'float64'
 
+def sparse_forms():
+    "What counts as sparse; sparse gradients whose parts do not fit together, or do not fit the variable."
+    like = lambda module, **attributes: type('Tensor', (), {'__module__': module, **attributes})()
+    for module,attributes,want in (('torch', dict(layout='torch.sparse_coo'), 'torch'), ('torch', dict(layout='torch.strided'), ''),
+                                   ('torch', {}, ''), ('other', dict(layout='torch.sparse_coo'), ''), ('jax.x', dict(todense=1), 'jax'),
+                                   ('other', dict(todense=1), ''), ('jax.x', {}, '')):
+        assert sparse_kind(like(module, **attributes)) == want
+    import tensorflow as tf
+    v, optimizer = keras.Variable(np.ones((4, 2)), name='v'), Nadam()
+    optimizer.build([v])
+    make = lambda indices, n: tf.IndexedSlices(tf.ones((n, 2)), tf.constant(indices), (4, 2))
+    for indices,n,words in (([0, 1], 3, 'indices'), ([[0], [1], [2]], 3, 'indices'), ([4], 1, 'row 4'), ([-1], 1, 'row -1')):
+        assert words in error_of(partial(optimizer.apply, [make(indices, n)], [v]))
+    optimizer.apply([make([3, 0], 2)], [v])
+    assert (numbers([v])[0] < 1).all(1).tolist() == [True, False, False, True]
+
+def changed():
+    "What can be set once the state is made, and what cannot."
+    optimizer = Nadam(clipnorm=1.)
+    optimizer.build([keras.Variable(1.)])
+    optimizer.nonfinite, optimizer.clipvalue, optimizer.use_ema, optimizer.fused = 'raise', 0.5, False, None
+    optimizer.nonfinite = 'propagate'
+    for name,x in dict(use_ema=True, gradient_accumulation_steps=2, fused=True, sparse_update='lazy', state_dtype='float32',
+                       nonfinite='skip').items():
+        assert f'`{name}` cannot be changed' in error_of(partial(setattr, optimizer, name, x))
+    assert 'exclude' in error_of(partial(setattr, optimizer, 'global_clipnorm', 1.))
+
+def scalars():
+    "A number among tensors keeps its float64."
+    s = Scalars(0.1, ops.ones((), 'float64'), 0.1, 0.1, 0.1, 0.1)
+    assert float(ops.convert_to_numpy(cast_scalars(s, 'float64').a)) == 0.1
+
 def rows_and_policies():
     "What a row and a policy have to which nothing was given, and the engines."
     assert Row('w', (), 'g') == ('w', (), 'g', None, False, 0, 1., None, ())
@@ -221,7 +255,7 @@ def ways():
     mix, averages = ('float32', 'float32', 'float64', 'float32'), dict(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=4)
     for dtypes,factors,settings in ((mix, None, dict(clipvalue=0.5, clipnorm=1., weight_decay=0.5, **averages)),
                                     (mix, None, dict(clipvalue=0.5, global_clipnorm=1.)), (mix, (1., 0.5, 2., 0.), dict(weight_decay=0.5)),
-                                    (('bfloat16', 'float32', 'float16', 'float32'), (1., 0.5, 1., 0.), averages)):
+                                    (('bfloat16', 'float32', 'float16', 'float32'), (1., 2., 1., 0.), averages)):
         for more,size in ((dict(fused=False), 2**16), ({}, 2**16), ({}, 4)): follow(size, dtypes, factors, **settings, **more)
 
 def rows():
@@ -247,4 +281,4 @@ def rows():
         np.testing.assert_allclose(numbers(optimizer._row_u_product)[0], [x.product for x in oracles[0]], 1e-5)
 
 if __name__ == '__main__':
-    for test in [x for x in vars().copy().values() if getattr(x, '__module__', '') == '__main__' and x.__code__.co_argcount == 0]: test(); print(test.__name__)
+    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, rows): test()
