@@ -30,14 +30,14 @@ def refuse(name:str, # Name of the argument
     except Exception: shown = f'a {type(value).__name__}'  # what is being traced may not have a value to show
     raise error(f"`{name}` must be {expected}. Received: {name}={shown}")
 
-# %% ../nbs/inside/04_arguments.ipynb #f77c48bd
+# %% ../nbs/inside/04_arguments.ipynb #efd39d67
 OURS = 'nadam_nb', 'keras', 'tensorflow', 'torch', 'jax'  # packages whose lines a user did not write
 
 def warn(message:str, category:type=UserWarning)->None:
     "Warn about the innermost line that is not part of a library."
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get('__name__',
-                                               '').split('.')[0] in OURS: frame, level = frame.f_back, level + 1
+    while frame.f_back and frame.f_globals.get('__name__', '').split('.')[0] in OURS:
+        frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 
 # %% ../nbs/inside/04_arguments.ipynb #b072d661
@@ -65,11 +65,11 @@ def number(expected:str, # The range, in words
         return x if valid(x) else refuse(name, x, expected)
     return check
 
-# %% ../nbs/inside/04_arguments.ipynb #848a755d
+# %% ../nbs/inside/04_arguments.ipynb #f568cdba
 def flag(name, value, optional=False):
     "Check for a Boolean."
-    if (optional and value is None) or isinstance(value, (bool,
-                                                          np.bool_)): return value if value is None else bool(value)
+    if optional and value is None: return None
+    if isinstance(value, (bool, np.bool_)): return bool(value)
     refuse(name, value, 'True, False or None' if optional else 'True or False', TypeError)
 
 def count(least:int, optional:bool=True): # Check that returns an int or `None`
@@ -77,9 +77,8 @@ def count(least:int, optional:bool=True): # Check that returns an int or `None`
     expected = f'{"None or " if optional else ""}an integer >= {least}'
     def check(name, value):
         if optional and value is None: return None
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value,
-                                                                 (int, np.integer)): refuse(name, value, expected,
-                                                                         TypeError)
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+            refuse(name, value, expected, TypeError)
         return int(value) if value >= least else refuse(name, value, expected)
     return check
 
@@ -104,7 +103,7 @@ def state_dtype(name, value):
                          f"squared gradients below 6e-8 are 0")
     return choice(None, 'bfloat16', 'float32')(name, value)
 
-# %% ../nbs/inside/04_arguments.ipynb #89e14faf
+# %% ../nbs/inside/04_arguments.ipynb #3084d835
 def multipliers(name, value):
     "Check for factors by regular expression."
     expected = 'None or a dictionary from regular expressions to numbers >= 0 that float32 can hold'
@@ -114,8 +113,9 @@ def multipliers(name, value):
     for pattern in value:
         if not isinstance(pattern, str): refuse(name, value, expected, TypeError)
         try: re.compile(pattern)
-        except re.error as e: raise ValueError(f'`{name}` must be {expected}; {pattern!r} is not one: {e}. Received: '
-                                               f'{name}={value!r}') from e
+        except re.error as e:
+            raise ValueError(f'`{name}` must be {expected}; {pattern!r} is not one: {e}. '
+                             f'Received: {name}={value!r}') from e
     return {pattern: factor(name, x) for pattern,x in value.items()}
 
 # %% ../nbs/inside/04_arguments.ipynb #8bc661f9
@@ -142,33 +142,30 @@ Number = Union[SupportsFloat, HasShape]
 Setting = Union[Number, Callable[[], Number]]
 Rate = Union[Setting, Schedule]
 
-# %% ../nbs/inside/04_arguments.ipynb #fcae1c8c
+# %% ../nbs/inside/04_arguments.ipynb #f75acb59
 _positive = number('None or a number > 0 that float32 can hold', lambda x: TINY <= x <= HUGE, optional=True)
+_rate = ('a number >= 0 that float32 can hold, a 0-d tensor, a LearningRateSchedule, or a callable of no arguments')
 CHECKS = dict(
-    learning_rate=number('a number >= 0 that float32 can hold, a 0-d tensor, a LearningRateSchedule, or a callable of '
-                         'no arguments',
-                         lambda x: 0 <= x <= HUGE, dynamic=True),
+    learning_rate=number(_rate, lambda x: 0 <= x <= HUGE, dynamic=True),
     clipnorm=_positive, clipvalue=_positive, global_clipnorm=_positive,
     use_ema=flag, ema_momentum=number('a number in [0, 1]', lambda x: 0 <= x <= 1), ema_overwrite_frequency=count(1),
     jit_compile=flag, name=text,
     weight_decay=number('None or a number >= 0 that float32 can hold', lambda x: 0 <= x <= HUGE, optional=True),
     gradient_accumulation_steps=count(2), loss_scale_factor=_positive,
     fused=lambda name, value: flag(name, value, optional=True), nonfinite=choice('propagate', 'skip', 'raise'),
-    sparse_update=choice('exact',
-                         'lazy'), state_dtype=state_dtype, stochastic_rounding=flag, seed=count(0, optional=False),
-    rate_multipliers=multipliers, shard_state=shard_state)
+    sparse_update=choice('exact', 'lazy'), state_dtype=state_dtype, stochastic_rounding=flag,
+    seed=count(0, optional=False), rate_multipliers=multipliers, shard_state=shard_state)
 
-# %% ../nbs/inside/04_arguments.ipynb #8efb8ec6
+# %% ../nbs/inside/04_arguments.ipynb #827c097a
 _share = number('in [0, 1): a number, a 0-d tensor, or a callable of no arguments', lambda x: 0 <= x < 1, dynamic=True)
-NADAM_CHECKS = dict(beta_1=_share, beta_2=_share, epsilon=number('a number > 0 that float32 can hold',
-                                                                 lambda x: TINY <= x <= HUGE),
+NADAM_CHECKS = dict(beta_1=_share, beta_2=_share,
+                    epsilon=number('a number > 0 that float32 can hold', lambda x: TINY <= x <= HUGE),
                     momentum_decay=number('a number > 0, or infinity', lambda x: x > 0))
 
-# %% ../nbs/inside/04_arguments.ipynb #0305c3ab
+# %% ../nbs/inside/04_arguments.ipynb #886ed732
 DEFAULTS = dict(clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99,
-                ema_overwrite_frequency=None, jit_compile=True,
-                weight_decay=None, gradient_accumulation_steps=None, loss_scale_factor=None, fused=None,
-                        nonfinite='propagate',
+                ema_overwrite_frequency=None, jit_compile=True, weight_decay=None, gradient_accumulation_steps=None,
+                loss_scale_factor=None, fused=None, nonfinite='propagate',
                 sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None,
                 shard_state=False)
 
@@ -209,29 +206,28 @@ def checked(cls:str, # Name of the class, for errors
                          f"gradient_accumulation_steps={args['gradient_accumulation_steps']}")
     return args
 
-# %% ../nbs/inside/04_arguments.ipynb #5b82f1c8
+# %% ../nbs/inside/04_arguments.ipynb #54b6cba9
 def current(checks:dict, # The check of every argument, by name
             name:str, # Name of the hyperparameter, for the error
             read # Callable of no arguments
            )->float: # What it returns, checked
     "The value that a callable hyperparameter has now."
     value = read()
-    if callable(value) and not hasattr(value, 'dtype'): refuse(name, value, 'a number, where a callable returns it',
-                                                               TypeError)
+    if callable(value) and not hasattr(value, 'dtype'):
+        refuse(name, value, 'a number, where a callable returns it', TypeError)
     return checks[name](name, value)
 
-# %% ../nbs/inside/04_arguments.ipynb #aa65b98b
+# %% ../nbs/inside/04_arguments.ipynb #a491c6b2
 def schedule_from(config:dict, # As from `keras.optimizers.schedules.serialize`
                   custom_objects:dict=None # Classes that Keras does not know, by name
                  )->LearningRateSchedule: # Its first value is a number
     "A schedule from its configuration."
     expected = 'the configuration of a LearningRateSchedule that is known to Keras or among `custom_objects`'
-    found = None
+    known, found = vars(keras.optimizers.schedules), None
     for name in (config.get('registered_name'), config.get('class_name')):
-        if isinstance(name, str):
-            found = found or keras.saving.get_registered_object(name, custom_objects, vars(keras.optimizers.schedules))
-    if not (isinstance(found, type) and issubclass(found,
-                                                   LearningRateSchedule)): refuse('learning_rate', config, expected)
+        if isinstance(name, str): found = found or keras.saving.get_registered_object(name, custom_objects, known)
+    if not isinstance(found, type) or not issubclass(found, LearningRateSchedule):
+        refuse('learning_rate', config, expected)
     try:
         with keras.saving.custom_object_scope(custom_objects or {}): schedule = found.from_config(config.get('config'))
         float(ops.convert_to_numpy(schedule(keras.Variable(0, dtype='int', trainable=False))))

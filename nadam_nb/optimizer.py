@@ -30,7 +30,7 @@ from .state import fresh, gradients_of, if_given, is_floating, label, layout_of,
 from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 
-# %% ../nbs/inside/10_optimizer.ipynb #92c3234a
+# %% ../nbs/inside/10_optimizer.ipynb #d980d156
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -38,23 +38,20 @@ class Optimizer(keras.optimizers.Optimizer):
 
     A subclass says what its rule computes; everything else is done here. It sets
 
-    - `rule`: a function of a gradient, the scalars of a step and the slots of one variable, which returns the change
-      of the weights
-      and the new slots. It works elementwise, and on the tensors of any backend;
+    - `rule`: a function of a gradient, the scalars of a step and the slots of one variable, which returns the change of
+      the weights and the new slots. It works elementwise, and on the tensors of any backend;
     - `slots`: a dictionary with the name of every slot, and the attribute that lists the slots of all variables;
     - `scalars(t, learning_rate, ...)`: a method that returns the scalars of step `t` (1 at the first step) as a named
-      tuple. It gets the
-      carried scalars, and then the rule's own settings by name;
+      tuple. It gets the carried scalars, and then the rule's own settings by name;
     - `carried`: optional, a dictionary with the attribute of every scalar that goes from step to step, and its first
-      value; `scalars` then
-      returns a tuple: the scalars, and the new values of the carried ones;
+      value;
+      `scalars` then returns a tuple: the scalars, and the new values of the carried ones;
     - `checks`: `CHECKS` and the check of each setting of its own;
     - `list_rule`: optional, the rule in place, on lists of PyTorch tensors.
 
     Args:
         learning_rate: a number >= 0, a 0-d tensor, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
-            without arguments that
-            is read at every step. Defaults to 0.001.
+            without arguments that is read at every step. Defaults to 0.001.
         name: string, prefix of the names of the optimizer's variables. Defaults to the name of the class.
         **settings: the other arguments of `Nadam`, apart from those of its rule.
 
@@ -154,10 +151,10 @@ class Optimizer(keras.optimizers.Optimizer):
         ref = model_variable if reference_variable is None else reference_variable
         if initial_value is not None:
             initializer = lambda shape, dtype: ops.broadcast_to(ops.cast(initial_value, dtype), shape)
+        layout, shape = (layout_of(self, ref), ref.shape) if shape is None else (None, shape)
         with here.beside(ref):
-            return self.add_variable(ref.shape if shape is None else shape, dtype or wide_dtype(ref.dtype), initializer,
-                                     label(ref, name or variable_name
-                                           or 'var'), layout=layout_of(self, ref) if shape is None else None)
+            return self.add_variable(shape, dtype or wide_dtype(ref.dtype), initializer,
+                                     label(ref, name or variable_name or 'var'), layout=layout)
 
     def build(self, var_list:Iterable[Any])->None:
         """Create the state for variables; a second call does nothing. The first step calls it.
@@ -198,8 +195,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def learning_rate(self, value):
         if callable(self._learning_rate) and not callable(value):
             raise TypeError('`learning_rate` cannot be set to a number: this optimizer was created with a schedule or '
-                            'callable, '
-                            f'which decides. Received: learning_rate={value!r}')
+                            f'callable, which decides. Received: learning_rate={value!r}')
         if not here.symbolic(value) or tuple(value.shape): value = self.checks['learning_rate']('learning_rate', value)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
     lr = learning_rate
@@ -215,8 +211,7 @@ class Optimizer(keras.optimizers.Optimizer):
 
         Returns:
             List of (gradient, variable) pairs; a gradient can be `None`. With a `loss_scale_factor` they are scaled;
-            `apply_gradients`
-            divides by it.
+            `apply_gradients` divides by it.
 
         Raises:
             ValueError: `loss` is a tensor and there is no tape.
@@ -302,8 +297,8 @@ class Optimizer(keras.optimizers.Optimizer):
             s, carried, rate, scalars = step_values(self, settings)
             policy = make_policy(self, settings, rate, scalars)
             grads, sums, others = accumulated(self, grads, overwriting)
-            engine = self._engine.plain if others else self._engine.serving([self._trainable_variables[i]
-                    for i in grads])
+            stepped = [self._trainable_variables[i] for i in grads]
+            engine = self._engine.plain if others else self._engine.serving(stepped)
             grads = dict(zip(grads, engine.clipped(list(grads.values()), policy)))
             assign_all = lambda *args: self._assign_all(engine, others, fine, *args)
             engine.merged(assign_all, grads, sums, overwriting, s, carried, policy, rate)
@@ -320,8 +315,8 @@ class Optimizer(keras.optimizers.Optimizer):
             constrain(self, engine, [i for i in grads if i not in others])
             if_given(self, [i for i in others if i in grads], lambda i: constrain(self, engine, [i]), state)
             for i,g in overwriting.items(): engine.each(self._trainable_variables[i], assign, sums.get(i, g))
-            for name,value in zip(self.carried if grads else (),
-                                  carried): engine.each(getattr(self, name), assign, value)
+            for name,value in zip(self.carried if grads else (), carried):
+                engine.each(getattr(self, name), assign, value)
             if self._accumulator: self._accumulator.clear(engine.each)
         due = self._accumulator and self._accumulator.due(native(self._iterations))
         call = lambda: choose(due, update, lambda: self._accumulator.keep(engine.each, sums), state)
@@ -396,7 +391,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def _checkpoint_adapter(self, path):
         if self.built: check_checkpoint(path, state_lists(self), self.carried)
 
-# %% ../nbs/inside/10_optimizer.ipynb #b81a1756
+# %% ../nbs/inside/10_optimizer.ipynb #dd1a52fe
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(Optimizer):
     """Adam with Nesterov momentum (Dozat 2015), for Keras 3.
@@ -413,80 +408,64 @@ class Nadam(Optimizer):
     ```
 
     A step goes in this order: check the arguments, sum the gradients over the replicas, unscale, accumulate, clip,
-        decay the weights,
-    update, average the weights, apply constraints, count.
+    decay the weights, update, average the weights, apply constraints, count.
 
     Args:
-        learning_rate: step size. A number >= 0, a 0-d tensor, a `keras.optimizers.schedules.LearningRateSchedule`, or
-            a callable without
-            arguments that is read at every step, in compiled functions too. Defaults to 0.001.
-        beta_1: decay of the first moment per step, and the value that the momentum coefficient approaches. In [0, 1):
-            a number, a 0-d tensor,
-            or a callable without arguments that is read at every step. Defaults to 0.9.
+        learning_rate: step size. A number >= 0, a 0-d tensor, a `keras.optimizers.schedules.LearningRateSchedule`, or a
+            callable without arguments that is read at every step, in compiled functions too. Defaults to 0.001.
+        beta_1: decay of the first moment per step, and the value that the momentum coefficient approaches. In [0, 1): a
+            number, a 0-d tensor, or a callable without arguments that is read at every step. Defaults to 0.9.
         beta_2: decay of the second moment per step, in the same forms. Defaults to 0.999.
-        epsilon: number > 0, added to the root of the corrected second moment, outside the root ("epsilon hat" of
-            Kingma and Ba).
-            Defaults to 1e-7.
+        epsilon: number > 0, added to the root of the corrected second moment, outside the root ("epsilon hat" of Kingma
+            and Ba). Defaults to 1e-7.
         clipnorm: number > 0 or `None`. The gradient of each variable is shortened to this norm if it is longer. Not
-            together with
-            `global_clipnorm`.
-        clipvalue: number > 0 or `None`. Every entry of a gradient is brought into `[-clipvalue, clipvalue]`; before
-            any clipping by norm.
+            together with `global_clipnorm`.
+        clipvalue: number > 0 or `None`. Every entry of a gradient is brought into `[-clipvalue, clipvalue]`; before any
+            clipping by norm.
         global_clipnorm: number > 0 or `None`. All gradients are scaled by one factor so that their common norm is at
             most this.
         use_ema: Boolean. Keep an exponential moving average of the weights? `fit` puts it in the place of the weights
-            at its end.
-            Defaults to `False`.
+            at its end. Defaults to `False`.
         ema_momentum: number in [0, 1], share of the average that is kept at a step. Defaults to 0.99.
         ema_overwrite_frequency: integer >= 1 or `None`. Every so many steps the weights are overwritten by their
             average.
         jit_compile: Boolean. Compile with XLA on a GPU? Where no GPU is found the argument is ignored, and the
-            attribute is `False`.
-            Defaults to `True`.
+            attribute is `False`. Defaults to `True`.
         name: string, prefix of the names of the optimizer's variables. Defaults to `'Nadam'`.
         weight_decay: number >= 0 or `None`. Before a step each weight loses this share of itself, times the learning
-            rate.
-            See `exclude_from_weight_decay`.
+            rate. See `exclude_from_weight_decay`.
         gradient_accumulation_steps: integer >= 2 or `None`. Every so many calls one step is taken, with the mean of
             their gradients.
         loss_scale_factor: number > 0 or `None`. Factor that `scale_loss` multiplies the loss with; gradients are
             divided by it.
         momentum_decay: number > 0 or infinity, the speed psi at which the momentum coefficient rises from about
-            `beta_1/2` to `beta_1`, per step.
-            1 is Keras since 2.9; 0.004 is Dozat's report, PyTorch and older Keras; infinity is constant momentum, as
-            in Optax.
-            Defaults to 1.
+            `beta_1/2` to `beta_1`, per step. 1 is Keras since 2.9; 0.004 is Dozat's report, PyTorch and older Keras;
+            infinity is constant momentum, as in Optax. Defaults to 1.
         fused: Boolean or `None`. Run the step of all variables as compiled programs (TensorFlow) or on lists in place
-            (PyTorch)?
-            `None` chooses the fastest way that is correct. Defaults to `None`.
+            (PyTorch)? `None` chooses the fastest way that is correct. Defaults to `None`.
         nonfinite: what a step does whose gradients hold NaN or infinity. `'propagate'`: nothing special. `'skip'`: it
-            is left out, and counted
-            in `skipped_steps`. `'raise'`: it is refused with an error that names the variables. Defaults to
-            `'propagate'`.
+            is left out, and counted in `skipped_steps`. `'raise'`: it is refused with an error that names the
+            variables. Defaults to `'propagate'`.
         sparse_update: `'exact'`: a sparse gradient is the dense one, and every row moves. `'lazy'`: only the rows that
-            a sparse gradient names
-            are stepped, each like a variable with an optimizer to itself; time and memory traffic grow with these
-            rows, not with the table.
-            Not together with `use_ema` or `gradient_accumulation_steps`. Defaults to `'exact'`.
+            a sparse gradient names are stepped, each like a variable with an optimizer to itself; time and memory
+            traffic grow with these rows, not with the table. Not together with `use_ema` or
+            `gradient_accumulation_steps`. Defaults to `'exact'`.
         state_dtype: dtype in which both moments are stored. `None`: float32 for half-precision variables, else the
-            variable's dtype.
-            `'bfloat16'`: half the memory of float32, rounded up or down at random, so that the expected value is
-            exact. `'float32'`.
+            variable's dtype. `'bfloat16'`: half the memory of float32, rounded up or down at random, so that the
+            expected value is exact. `'float32'`.
         stochastic_rounding: Boolean. Are half-precision weights rounded up or down at random, so that the expected
-            value of the new weight is
-            the exact one? `False`: to nearest. Defaults to `False`.
+            value of the new weight is the exact one? `False`: to nearest. Defaults to `False`.
         seed: integer >= 0, seed of that randomness, which repeats bit for bit. Defaults to 0.
         rate_multipliers: dictionary from regular expressions to numbers >= 0, or `None`. The first expression that
-            `re.search` finds in a
-            variable's path gives the factor of its step and its decay; with 0 the weight stays. No match: 1.
+            `re.search` finds in a variable's path gives the factor of its step and its decay; with 0 the weight stays.
+            No match: 1.
         shard_state: Boolean. On JAX, under a `keras.distribution`, divide the moments, averages and sums of gradients
             of each variable over the data axis, along the first dimension that it divides and that is not divided
-            already? State per device then falls with the number of devices (ZeRO, stage 1); weights and results stay
-            as they are. Without a distribution `build` warns and the state stays whole; on other backends it is
-            refused. Defaults to `False`.
+            already? State per device then falls with the number of devices (ZeRO, stage 1); weights and results stay as
+            they are. Without a distribution `build` warns and the state stays whole; on other backends it is refused.
+            Defaults to `False`.
         **kwargs: names of the past. `lr` stands for `learning_rate` and `schedule_decay` for `momentum_decay`, with a
-            `DeprecationWarning`;
-            `decay`, `gradient_transformers` and `gradient_aggregator` are ignored with a warning.
+            `DeprecationWarning`; `decay`, `gradient_transformers` and `gradient_aggregator` are ignored with a warning.
 
     Raises:
         ValueError: an argument is out of its range, or both `clipnorm` and `global_clipnorm` are given.

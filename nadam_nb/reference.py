@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['descent_step', 'descend', 'at', 'momentum_step', 'lookahead_step', 'nesterov_step', 'rmsprop_step', 'step_lengths',
            'adam_step', 'momentum_schedule', 'dozat_step', 'nadam_step', 'mean_gradients', 'clip_gradients',
-           'NadamReference']
+           'NadamReference', 'named_rows', 'LazyReference', 'neighbours']
 
 # %% ../nbs/inside/00_reference.ipynb #62446a0f
 import numpy as np
@@ -210,12 +210,14 @@ class NadamReference:
                  use_ema=False, # Keep an average of the weights?
                  ema_momentum=0.99, # Share of the average that is kept, in [0, 1]
                  ema_overwrite_frequency=None, # Updates between overwrites by the average; None: never
-                 gradient_accumulation_steps=1): # Calls of `step` per update
+                 gradient_accumulation_steps=1, # Calls of `step` per update
+                 multipliers=None): # One factor per weight, of its step and its decay; None: 1 for each
         self.learning_rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
         self.momentum_decay, self.weight_decay = momentum_decay, weight_decay or 0.
         self.clip = dict(clipvalue=clipvalue, clipnorm=clipnorm, global_clipnorm=global_clipnorm)
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.gradient_accumulation_steps, self.calls = gradient_accumulation_steps, []
+        self.multipliers = [1.]*len(weights) if multipliers is None else list(multipliers)
         self.weights, self.average = ([np.array(w, np.float64) for w in weights] for _ in range(2))
         self.m, self.v = ([np.zeros_like(w) for w in self.weights] for _ in range(2))
         self.product, self.iterations = 1., 0
@@ -235,7 +237,8 @@ class NadamReference:
         lr, beta_1, beta_2 = (at(x, t) for x in (self.learning_rate, self.beta_1, self.beta_2))
         for i, (w, m, v, g) in enumerate(zip(self.weights, self.m, self.v, grads, strict=True)):
             if g is None: continue
-            new = nadam_step(w - lr*self.weight_decay*w, m, v, g, t, lr, beta_1, beta_2,
+            rate = lr*self.multipliers[i]
+            new = nadam_step(w - rate*self.weight_decay*w, m, v, g, t, rate, beta_1, beta_2,
                              self.epsilon, self.momentum_decay, self.product)
             self.weights[i], self.m[i], self.v[i] = new
         self.product, self.iterations = self.product*momentum_schedule(t, beta_1, self.momentum_decay), t
@@ -244,3 +247,52 @@ class NadamReference:
         r, every = self.ema_momentum, self.ema_overwrite_frequency
         self.average = [r*a + (1 - r)*w for a, w in zip(self.average, self.weights)]
         if every and self.iterations % every == 0: self.weights = list(self.average)
+
+# %% ../nbs/inside/00_reference.ipynb #3f8d1e45
+def named_rows(g # Dense gradient; or a pair of row numbers, which may repeat, and one slice for each
+              ): # The numbers, each once, and for each the sum of its slices
+    "Which rows a gradient names, and what it says of them."
+    if not isinstance(g, tuple): return np.arange(len(g)), np.array(g, np.float64)
+    ids, slices = np.asarray(g[0]), np.asarray(g[1], np.float64)
+    rows = np.unique(ids)
+    return rows, np.array([slices[ids == row].sum(0) for row in rows]).reshape(-1, *slices.shape[1:])
+
+# %% ../nbs/inside/00_reference.ipynb #75936ad4
+class LazyReference:
+    "Nadam on tables, row by row: each row has an optimizer of its own, which steps when a gradient names the row."
+    def __init__(self, weights, # Tables: arrays of at least one dimension, copied to float64
+                 learning_rate=0.001, # Number, or function of the step: the number of calls, not of a row's steps
+                 clipvalue=None, clipnorm=None, global_clipnorm=None, # As for `NadamReference`
+                 multipliers=None, # One factor per table
+                 **settings): # The other settings of `NadamReference`, without average and accumulation
+        self.iterations, self.clip = 0, dict(clipvalue=clipvalue, clipnorm=clipnorm, global_clipnorm=global_clipnorm)
+        rate = lambda t: at(learning_rate, self.iterations + 1)
+        factors = [1.]*len(weights) if multipliers is None else multipliers
+        self.rows = [[NadamReference([row], rate, multipliers=[factor], **settings) for row in np.asarray(w)]
+                     for w,factor in zip(weights, factors, strict=True)]
+
+    def step(self, grads # One gradient per table: dense, or a pair of row numbers and slices
+            ): # List of the tables
+        "Step the rows that are named."
+        named = [named_rows(g) for g in grads]
+        clipped = clip_gradients([sums for _,sums in named], **self.clip)
+        for rows,(ids,_),sums in zip(self.rows, named, clipped, strict=True):
+            for i,g in zip(ids, sums): rows[i].step([g])
+        self.iterations += 1
+        return self.weights
+
+    @property
+    def weights(self): return [np.stack([row.weights[0] for row in rows]) for rows in self.rows]
+
+    @property
+    def counts(self): return [[row.iterations for row in rows] for rows in self.rows]
+
+# %% ../nbs/inside/00_reference.ipynb #dadf0ffb
+def neighbours(x, # float64 array of finite numbers
+               dtype # 'bfloat16' or 'float16'
+              ): # Largest number of that dtype at or below `x`, the next one above, and the probability of that one
+    "Between what stochastic rounding chooses, and how."
+    digits, smallest = {'bfloat16': (8, -133), 'float16': (11, -24)}[dtype]
+    unit = 2.**np.maximum(np.frexp(np.asarray(x, np.float64))[1] - digits, smallest)
+    low = np.floor(x/unit)
+    return low*unit, (low + 1)*unit, x/unit - low

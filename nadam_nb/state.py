@@ -5,10 +5,9 @@
 # %% auto #0
 __all__ = ['FIXED', 'setting', 'takes_effect', 'fresh', 'read_settings', 'rate_variable', 'rate_config', 'is_floating', 'label',
            'engine_for', 'make_state', 'new_slot', 'layout_of', 'make_scalars', 'make_rows_state', 'own_variables',
-           'first_averages', 'begin_averages', 'start_average', 'set_counter', 'prepared', 'accumulated', 'as_scalar',
-           'step_values', 'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given',
-           'constrain', 'assign', 'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists',
-           'take_over', 'start_own']
+           'first_averages', 'begin_averages', 'set_counter', 'prepared', 'accumulated', 'as_scalar', 'step_values',
+           'make_policy', 'make_row', 'multiplier_of', 'make_rows', 'step_others', 'if_given', 'constrain', 'assign',
+           'assign_copy', 'count', 'call_program', 'gradients_of', 'summed', 'state_lists', 'take_over', 'start_own']
 
 # %% ../nbs/inside/09a_state.ipynb #675a4058
 import re
@@ -19,17 +18,15 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/09a_state.ipynb #5fddabb9
+# %% ../nbs/inside/09a_state.ipynb #48724c37
 from . import private
-from .arguments import CHECKS, REAL, current
-from .arguments import dtype_among, number, refuse, warn
+from .arguments import CHECKS, REAL, current, dtype_among, number, refuse, warn
 from .backends import SCALAR, choose, here, native, path
 from .ema import overwrites
 from .engines.lists import Lists
 from .engines.one_by_one import OneByOne, Policy, Row
 from .engines.replicas import replica_engine
-from .gradients import Accumulator, dense, finite
-from .gradients import named, sparse_kind, values_of, with_values
+from .gradients import Accumulator, dense, finite, named, slices_of, sparse_kind, values_of, with_values
 from .rounding import key_of
 from .rule import like, wide_dtype
 
@@ -114,7 +111,7 @@ def engine_for(optimizer, update):
         return Lists(optimizer.list_rule)
     return OneByOne(update)
 
-# %% ../nbs/inside/09a_state.ipynb #450b66d4
+# %% ../nbs/inside/09a_state.ipynb #cf286d09
 def make_state(optimizer, variables:list, update)->None:
     "Create the slots and scalars of an optimizer, in Keras's order; what is ours alone comes last."
     floating = [is_floating(v) for v in variables]
@@ -125,17 +122,16 @@ def make_state(optimizer, variables:list, update)->None:
     engine = optimizer._engine = engine_for(optimizer, update)
     engine.lay_out([v for v,yes in zip(trained, stepped) if yes and getattr(v, 'trainable', True)],
                    len(optimizer.slots), optimizer.state_dtype)
-    slots = [[new_slot(optimizer, v, k, name) if yes else None for k,name in enumerate(optimizer.slots)] for v,
-             yes in zip(trained, stepped)]
+    slots = [[new_slot(optimizer, v, k, name) if yes else None for k,name in enumerate(optimizer.slots)]
+             for v,yes in zip(trained, stepped)]
     lists = {attribute: [x[k] for x in slots] for k,attribute in enumerate(optimizer.slots.values())}
     for attribute in ('_model_variables_moving_average', '_accumulated_gradients'):
         if hasattr(optimizer, attribute): lists[attribute] = list(getattr(optimizer, attribute))
     for attribute,made in lists.items():
         made = iter(made)
         setattr(optimizer, attribute, [next(made) if yes else None for yes in floating])
-    # untracked
-    vars(optimizer).update(_trainable_variables=variables,
-                           _trainable_variables_indices={optimizer._var_key(v): i for i,v in enumerate(variables)})
+    indices = {optimizer._var_key(v): i for i,v in enumerate(variables)}
+    vars(optimizer).update(_trainable_variables=variables, _trainable_variables_indices=indices)  # untracked
     make_scalars(optimizer, wide_dtype(trained[0].dtype) if trained else 'float32')
     first_averages(optimizer)
 
@@ -159,9 +155,9 @@ def make_scalars(optimizer, dtype):
                                           attribute.strip('_')))
     if optimizer.nonfinite == 'skip': optimizer.skipped_steps = add((), 'int', name='skipped_steps')
     if optimizer.gradient_accumulation_steps:
-        given = optimizer._gradient_given = add((len(optimizer._trainable_variables),), 'int32', name='gradient_given')
-        optimizer._accumulator = Accumulator(optimizer.gradient_accumulation_steps,
-                                             list(optimizer._accumulated_gradients), given)
+        sums = list(optimizer._accumulated_gradients)
+        given = optimizer._gradient_given = add((len(sums),), 'int32', name='gradient_given')
+        optimizer._accumulator = Accumulator(optimizer.gradient_accumulation_steps, sums, given)
     if optimizer.sparse_update == 'lazy': make_rows_state(optimizer)
 
 def make_rows_state(optimizer):
@@ -169,11 +165,11 @@ def make_rows_state(optimizer):
     kinds = {'_row_counts': ('int32', 'zeros', 'row_counts')}
     for name,first in optimizer.carried.items():
         kinds[f'_row{name}'] = (None, lambda shape, dtype, first=first: ops.full(shape, first, dtype), f'row{name}')
+    add = optimizer.add_variable_from_reference
     for attribute,(dtype,initializer,name) in kinds.items():
-        setattr(optimizer, attribute,
-                [optimizer.add_variable_from_reference(v, name, v.shape[:1], initializer=initializer, dtype=dtype)
-                                       if is_floating(v) and len(v.shape) else None
-                                               for v in optimizer._trainable_variables])
+        setattr(optimizer, attribute, [
+            add(v, name, v.shape[:1], initializer=initializer, dtype=dtype) if is_floating(v) and len(v.shape) else None
+            for v in optimizer._trainable_variables])
 
 def own_variables(optimizer)->int:
     "Number of variables at the end that Keras does not have."
@@ -181,12 +177,11 @@ def own_variables(optimizer)->int:
                for v in getattr(optimizer, name, ()))
     return (optimizer.skipped_steps is not None) + (optimizer._accumulator is not None) + rows
 
-# %% ../nbs/inside/09a_state.ipynb #8a5552c5
+# %% ../nbs/inside/09a_state.ipynb #d3e49db6
 def first_averages(optimizer)->None:
     "Let the averages start at the values of their variables, as far as these have one."
     begun, late = here.value_now(optimizer._iterations), set()
-    # restored before it was built
-    if begun is not None and int(ops.convert_to_numpy(begun)) != optimizer._start: return
+    if begun is not None and int(ops.convert_to_numpy(begun)) != optimizer._start: return  # restored before building
     for i,average in enumerate(optimizer._model_variables_moving_average if optimizer.use_ema else ()):
         if average is None: continue
         value = here.value_now(optimizer._trainable_variables[i])
@@ -196,16 +191,15 @@ def first_averages(optimizer)->None:
 
 def begin_averages(optimizer, engine)->None:
     "At the first step, let the averages start that could not before."
+    if not optimizer._late: return
     steps = optimizer.gradient_accumulation_steps or 1
+    first = native(optimizer._iterations) // steps == optimizer._start // steps
+    def start(variable, average):
+        average.assign(ops.where(first, ops.cast(native(variable), average.dtype), native(average)))
     for i in optimizer._late:
-        first = native(optimizer._iterations) // steps == optimizer._start // steps
-        engine.each(optimizer._trainable_variables[i], start_average, optimizer._model_variables_moving_average[i],
-                    first)
+        engine.each(optimizer._trainable_variables[i], start, optimizer._model_variables_moving_average[i])
 
-def start_average(variable, average, first): average.assign(ops.where(first, ops.cast(native(variable), average.dtype),
-                                                                      native(average)))
-
-# %% ../nbs/inside/09a_state.ipynb #38429123
+# %% ../nbs/inside/09a_state.ipynb #98a6b8f8
 def set_counter(optimizer, value)->None:
     "Set the step counter, or let a variable be the counter."
     expected = 'a whole number in [0, 2^53), or an integer variable of shape ()'
@@ -214,24 +208,22 @@ def set_counter(optimizer, value)->None:
         optimizer._start = int(value) * (optimizer.gradient_accumulation_steps or 1)
         return optimizer._iterations.assign(optimizer._start)
     if tuple(value.shape) or not dtype_among(value, REAL[:2]): refuse('iterations', value, expected, TypeError)
-    old, optimizer._iterations = optimizer._iterations, value if isinstance(value,
-            keras.Variable) else private.Adopted(value)
-    others = [x for x in optimizer._variables if x is not old and x is not optimizer._iterations]
-    # TensorFlow wraps lists
-    getattr(optimizer._variables, '_storage', optimizer._variables)[:] = [optimizer._iterations, *others]
+    new = value if isinstance(value, keras.Variable) else private.Adopted(value)
+    others = [x for x in optimizer._variables if x is not optimizer._iterations and x is not new]
+    getattr(optimizer._variables, '_storage', optimizer._variables)[:] = [new, *others]  # TensorFlow wraps lists
+    optimizer._iterations = new
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/09a_state.ipynb #f9e973bd
+# %% ../nbs/inside/09a_state.ipynb #9e3bf5c0
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
     for g,v in pairs:
         i, overwrite = optimizer._get_variable_index(v), optimizer._overwrite_variable_with_gradient(v)
         lazy = sparse_kind(g) and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
-        x = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
-        sure = x if sparse_kind(g) else here.of_shape(x, v.shape)
-        if sparse_kind(g) or sure is not x: checks.append(values_of(sure))
-        x = sure
+        made = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
+        x = made if sparse_kind(g) else here.of_shape(made, v.shape)
+        if sparse_kind(g) or x is not made: checks.append(values_of(x))
         if overwrite: overwriting[i] = x
         else: grads[i] = x if scale is None else with_values(x, values_of(x) / like(scale, values_of(x)))
     return grads, overwriting
@@ -240,20 +232,19 @@ def accumulated(optimizer, grads:dict, overwriting:dict)->tuple:
     "With accumulation: mean gradients of the cycle, new sums, and the variables without a gradient in this call."
     cycle = optimizer._accumulator
     if cycle is None: return grads, {}, []
-    sums = {**{i: cycle.added(i, g) for i,g in grads.items()}, **{i: cycle.added(i, g, True) for i,
-                                                                  g in overwriting.items()}}
+    sums = {i: cycle.added(i, g, i in overwriting) for i,g in {**grads, **overwriting}.items()}
     others = [i for i,x in enumerate(cycle.sums) if x is not None and i not in sums]
     earlier = {i: native(cycle.sums[i]) for i in others
                if not optimizer._overwrite_variable_with_gradient(optimizer._trainable_variables[i])}
     return {i: (sums[i] if i in sums else earlier[i]) / cycle.steps for i in (*grads, *earlier)}, sums, others
 
-# %% ../nbs/inside/09a_state.ipynb #a4d73650
-# Scalars, new values of the carried scalars, learning rate, function for other steps
+# %% ../nbs/inside/09a_state.ipynb #1ffea371
 def as_scalar(x):
     "A number as a float, a tensor or variable in the precision of the scalars."
     return ops.cast(x, SCALAR) if ops.is_tensor(x) or isinstance(x, keras.Variable) else float(x)
 
-def step_values(optimizer, settings:dict)->tuple:
+def step_values(optimizer, settings:dict
+               )->tuple: # Scalars, new values of the carried ones, learning rate, function for other steps
     "The scalars of the step that comes next."
     rate = settings['learning_rate'] if 'learning_rate' in settings else optimizer._get_current_learning_rate()
     t = ops.cast(optimizer._iterations // (optimizer.gradient_accumulation_steps or 1), SCALAR) + 1
@@ -267,34 +258,31 @@ def step_values(optimizer, settings:dict)->tuple:
 
 def make_policy(optimizer, settings:dict, rate, scalars)->Policy:
     "What goes for all variables of a step."
-    decay, every = settings['weight_decay'], settings.get('ema_overwrite_frequency')
-    steps = optimizer.iterations + 1
+    decay, every, steps = settings['weight_decay'], settings.get('ema_overwrite_frequency'), optimizer.iterations + 1
+    if not isinstance(every, (int, type(None))): every = ops.cast(every, steps.dtype)
     random = optimizer.state_dtype == 'bfloat16' or optimizer.stochastic_rounding
     return Policy(optimizer.rule, *(settings[name] for name in ('clipvalue', 'clipnorm', 'global_clipnorm')),
                   decay=None if decay is None else as_scalar(rate)*decay, ema_momentum=settings.get('ema_momentum'),
-                  overwrite=None if every is None else overwrites(steps,
-                                                                  every if isinstance(every, int)
-                                                                  else ops.cast(every, steps.dtype)),
-                  key=key_of(optimizer.seed,
-                             steps) if random else None, rounding=optimizer.stochastic_rounding, scalars=scalars)
+                  overwrite=None if every is None else overwrites(steps, every),
+                  key=key_of(optimizer.seed, steps) if random else None, rounding=optimizer.stochastic_rounding,
+                  scalars=scalars)
 
-# %% ../nbs/inside/09a_state.ipynb #710b013d
+# %% ../nbs/inside/09a_state.ipynb #e96b529a
 def make_row(optimizer, i:int, g)->Row:
     "The `i`-th variable, as an engine sees it."
     variable = optimizer._trainable_variables[i]
-    counts = optimizer._row_counts[i] if optimizer.sparse_update == 'lazy' else None
-    return Row(variable, tuple(getattr(optimizer, attribute)[i] for attribute in optimizer.slots.values()), g,
-               average=optimizer._model_variables_moving_average[i] if optimizer.use_ema else None,
-               decay=bool(optimizer.weight_decay) and optimizer._use_weight_decay(variable), index=i,
-                       multiplier=multiplier_of(optimizer, variable),
-               counts=counts, carried=() if counts is None else tuple(getattr(optimizer, f'_row{name}')[i]
-                                                                      for name in optimizer.carried))
+    of = lambda attributes: tuple(getattr(optimizer, attribute)[i] for attribute in attributes)
+    row = Row(variable, of(optimizer.slots.values()), g,
+              average=optimizer._model_variables_moving_average[i] if optimizer.use_ema else None,
+              decay=bool(optimizer.weight_decay) and optimizer._use_weight_decay(variable), index=i,
+              multiplier=multiplier_of(optimizer, variable))
+    if optimizer.sparse_update != 'lazy' or optimizer._row_counts[i] is None: return row
+    return row._replace(counts=optimizer._row_counts[i], carried=of(f'_row{name}' for name in optimizer.carried))
 
 def multiplier_of(optimizer, variable)->float:
     "Factor of a variable's step: that of the first expression found in its path."
-    found = (factor for pattern,
-             factor in (optimizer.rate_multipliers or {}).items() if re.search(pattern, path(variable)))
-    return next(found, 1.)
+    factors = (optimizer.rate_multipliers or {}).items()
+    return next((factor for pattern,factor in factors if re.search(pattern, path(variable))), 1.)
 
 def make_rows(optimizer, grads:dict, others:list)->list:
     "A row for each gradient of this call, and for each average that moves all the same."
@@ -320,45 +308,47 @@ def if_given(optimizer, others, act, state)->None:
 def constrain(optimizer, engine, indices)->None:
     "Apply the constraints of variables."
     for v in (optimizer._trainable_variables[i] for i in indices):
-        if getattr(v, 'constraint', None) is not None: engine.each(v, lambda x,
-                                                                   constraint=v.constraint: assign(x, constraint(x)))
+        constraint = getattr(v, 'constraint', None)
+        if constraint is not None: engine.each(v, lambda x, constraint=constraint: assign(x, constraint(x)))
 
 def assign(variable, value): variable.assign(ops.cast(native(value), variable.dtype))
-# on JAX a buffer must not serve two variables
-def assign_copy(variable, value): variable.assign(ops.copy(ops.cast(native(value), variable.dtype)))
+def assign_copy(variable, value): assign(variable, ops.copy(native(value)))  # on JAX a buffer must not serve two
 
-# %% ../nbs/inside/09a_state.ipynb #736d205a
+# %% ../nbs/inside/09a_state.ipynb #72959d66
 def count(optimizer, fine)->None:
     "Count a call that was not left out."
-    counter = native(optimizer._iterations) if hasattr(native(optimizer._iterations),
-                                                       'assign_add') else optimizer._iterations
+    counter, skipped = native(optimizer._iterations), optimizer.skipped_steps
+    if not hasattr(counter, 'assign_add'): counter = optimizer._iterations
     counter.assign_add(1 if fine is None else ops.cast(fine, counter.dtype))
-    if fine is not None: optimizer.skipped_steps.assign_add(ops.cast(ops.logical_not(fine),
-                                                                     optimizer.skipped_steps.dtype))
+    if fine is not None: skipped.assign_add(ops.cast(ops.logical_not(fine), skipped.dtype))
 
 def call_program(optimizer, pairs, settings)->None:
     "Take an eager step as one program; a schedule is asked outside of it, as it may be plain Python."
     import tensorflow as tf
-    variables = [v for _,v in pairs]
-    eager = type(tf.constant(0))
-    grads = [g if g.__class__ is eager or sparse_kind(g) == 'slices' else dense(g, v.shape, wide_dtype(v.dtype))
-             if sparse_kind(g) else tf.convert_to_tensor(g) for g,v in pairs]
+    variables, eager, lazy = [v for _,v in pairs], type(tf.constant(0)), optimizer.sparse_update == 'lazy'
+    def plain(g, v):
+        if g.__class__ is eager or sparse_kind(g) == 'slices': return g
+        if not sparse_kind(g): return tf.convert_to_tensor(g)
+        if not lazy or not len(v.shape): return dense(g, v.shape, wide_dtype(v.dtype))
+        return tf.IndexedSlices(*reversed(slices_of(g, v.shape, wide_dtype(v.dtype))))
+    grads = [plain(g, v) for g,v in pairs]
     if callable(optimizer._learning_rate):
         settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate))
-    key = optimizer.nonfinite, optimizer.seed, optimizer.stochastic_rounding, tuple((optimizer.rate_multipliers
-            or {}).items())
+    factors = tuple((optimizer.rate_multipliers or {}).items())
+    key = optimizer.nonfinite, optimizer.seed, optimizer.stochastic_rounding, factors
     try: optimizer._engine.call(optimizer._step, grads, variables, settings, key)
     except tf.errors.InvalidArgumentError:  # an assertion says less than the check made eagerly
-        finite([dense(g, v.shape, wide_dtype(v.dtype)) / (optimizer.loss_scale_factor or 1) for g,
-                v in zip(grads, variables)], variables, optimizer.nonfinite, [])
+        unscaled = [dense(g, v.shape, wide_dtype(v.dtype)) / (optimizer.loss_scale_factor or 1)
+                    for g,v in zip(grads, variables)]
+        finite(unscaled, variables, optimizer.nonfinite, [])
         raise
 
-# %% ../nbs/inside/09a_state.ipynb #78dd327b
+# %% ../nbs/inside/09a_state.ipynb #1f0e5140
 def gradients_of(loss, var_list, tape, scale)->list: # (gradient, variable) pairs
     "Gradients of a loss, times the loss scale."
     import tensorflow as tf
-    if tape is None and not callable(loss): refuse('tape', None,
-                                                   'the tf.GradientTape that recorded `loss`, when `loss` is a tensor')
+    if tape is None and not callable(loss):
+        refuse('tape', None, 'the tf.GradientTape that recorded `loss`, when `loss` is a tensor')
     if callable(loss):
         with (tape := tape or tf.GradientTape()):
             if not callable(var_list): tape.watch([native(v) for v in var_list])
@@ -372,12 +362,11 @@ def summed(pairs)->list: # (gradient, variable) pairs
     import tensorflow as tf
     pairs = list(pairs)
     empty = [g is None or (not sparse_kind(g) and 0 in tuple(g.shape)) for g,_ in pairs]
-    # one tensor may serve all
-    some = [g if sparse_kind(g) else tf.identity(g) for (g,_),no in zip(pairs, empty) if not no]
+    some = [g if sparse_kind(g) else tf.identity(g) for (g,_),no in zip(pairs, empty) if not no]  # one may serve all
     totals = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, some) if some else [])
     return [(g if no else next(totals), v) for (g,v),no in zip(pairs, empty)]
 
-# %% ../nbs/inside/09a_state.ipynb #3c1d8dcb
+# %% ../nbs/inside/09a_state.ipynb #1de0069c
 def state_lists(optimizer)->dict: # Attribute -> list of variables
     "The lists of state that a checkpoint must hold."
     names = [*optimizer.slots.values(), *(['_model_variables_moving_average'] if optimizer.use_ema else []),
@@ -386,8 +375,7 @@ def state_lists(optimizer)->dict: # Attribute -> list of variables
 
 def take_over(optimizer, keras_optimizer)->None:
     "Copy the state of Keras's own optimizer, variable by variable."
-    # before its first step Keras's averages are empty
-    started = int(ops.convert_to_numpy(keras_optimizer._iterations)) > 0
+    started = int(ops.convert_to_numpy(keras_optimizer._iterations)) > 0  # before, Keras's averages are empty
     for ours,theirs in zip(optimizer.variables, keras_optimizer.variables):
         if started or not ours.path.endswith('_average'): assign_copy(ours, theirs)
 
