@@ -258,6 +258,16 @@ def ways():
                                     (('bfloat16', 'float32', 'float16', 'float32'), (1., 2., 1., 0.), averages)):
         for more,size in ((dict(fused=False), 2**16), ({}, 2**16), ({}, 4)): follow(size, dtypes, factors, **settings, **more)
 
+def frozen():
+    "With a factor of 0 a weight stays, whatever its gradient; its moments move."
+    for more in (dict(fused=False), {}):
+        w = keras.Variable(np.ones(3), name='w')
+        optimizer = Nadam(0.5, rate_multipliers={'w': 0.}, weight_decay=0.5, state_dtype='bfloat16', **more)
+        for g,moment in ((1., 0.1), (math.inf, math.inf)):
+            optimizer.apply([ops.full((3,), g)], [w])
+            np.testing.assert_array_equal(numbers([w])[0], 1)
+            np.testing.assert_allclose(numbers(optimizer._momentums)[0], np.full(3, moment), 0.01)
+
 def rows():
     "A row that is named is stepped like a variable alone; the others stay. A dense gradient names all."
     import tensorflow as tf
@@ -281,4 +291,4 @@ def rows():
         np.testing.assert_allclose(numbers(optimizer._row_u_product)[0], [x.product for x in oracles[0]], 1e-5)
 
 if __name__ == '__main__':
-    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, rows): test()
+    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, frozen, rows): test()
