@@ -61,7 +61,8 @@ def defaults():
     class Plain(Optimizer): pass
     want = dict(clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
                 jit_compile=False, weight_decay=None, gradient_accumulation_steps=None, loss_scale_factor=None, fused=None,
-                nonfinite='propagate', sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None)
+                nonfinite='propagate', sparse_update='exact', state_dtype=None, stochastic_rounding=False, seed=0, rate_multipliers=None,
+                shard_state=False)
     rate = float(np.float32(0.001))
     assert Plain().get_config() == {**want, 'learning_rate': rate, 'name': 'Plain'}
     assert checked('x', CHECKS, dict(jit_compile=True)) == dict(jit_compile=True) and Plain.__init__.__globals__['DEFAULTS']['jit_compile']
@@ -218,7 +219,7 @@ def every_row(g):
 def random_rounding():
     "Each way of taking a step rounds the same numbers with the same random bits; without rounding at random, to nearest."
     for settings in (dict(state_dtype='bfloat16', stochastic_rounding=True), dict(state_dtype='bfloat16'), dict(stochastic_rounding=True)):
-        for more,size in ((dict(fused=False), 2**16), ({}, 2**16)):
+        for more,size in ((dict(fused=False), 2**16), ({}, 2**16), ({}, 4)):
             shares = at_random({**settings, **more}, 'bfloat16', size)
             assert min(shares) > 0.97, (settings, more, size, shares)
 
@@ -266,7 +267,9 @@ def frozen():
         for g,moment in ((1., 0.1), (math.inf, math.inf)):
             optimizer.apply([ops.full((3,), g)], [w])
             np.testing.assert_array_equal(numbers([w])[0], 1)
-            np.testing.assert_allclose(numbers(optimizer._momentums)[0], np.full(3, moment), 0.01)
+            kept = numbers(optimizer._momentums)[0]  # by PyTorch's kernel NaN in place of infinity
+            if moment == math.inf: assert not np.isfinite(kept).any()
+            else: np.testing.assert_allclose(kept, np.full(3, moment), 0.01)
 
 def rows():
     "A row that is named is stepped like a variable alone; the others stay. A dense gradient names all."
