@@ -41,10 +41,10 @@ class Factors(NamedTuple):
     warmup:float=0. # Share of the steps in which the rate climbs
     batch:int=16 # Examples per step
 
-# %% ../../nbs/lab/04_experiments.ipynb #1bc4913c
+# %% ../../nbs/lab/04_experiments.ipynb #f550f2c5
 BETAS,ENVELOPES,WARMUPS,BATCHES = (0.8, 0.9, 0.95, 0.99),('equal', 'nadam'),(0., 0.1),(16, 128)
 
-def factorial(betas=BETAS, batches=BATCHES)->list: # `Factors` of every cell
+def factorial(betas=BETAS, batches=BATCHES)->list: # Factors of every cell
     "All combinations, Adam's first."
     rows = product(batches, betas, WARMUPS, ENVELOPES, (1., None, 0.5))
     return [Factors(beta_1 if nu is None else nu, beta_1, envelope, warmup, batch)
@@ -67,11 +67,11 @@ def coefficients(f:Factors, # A cell
     scale = schedule(steps, f.warmup)*early
     return scale*f.nu/(1 - f.beta_1**np.arange(1, steps + 1)), scale*(1 - f.nu)
 
-# %% ../../nbs/lab/04_experiments.ipynb #3316a1f8
+# %% ../../nbs/lab/04_experiments.ipynb #b2abe577
 def expected_losses(h, # Curvatures, shape `(directions,)`
                     noise, # Variance of the gradient's noise, same shape
                     beta_1, # Of each cell, shape `(cells, 1, 1)`
-                    a, b, # From `coefficients`, shape `(steps, cells, 1, 1)`
+                    a, b, # From coefficients, shape `(steps, cells, 1, 1)`
                     rates, # Learning rates, shape `(rates, 1)`
                     beta_2=0.999, epsilon=1e-7
                    )->np.ndarray: # Expected loss, 1 at the start; shape `(steps, cells, rates)`
@@ -96,7 +96,8 @@ def stable_edge(nu, # Share of the first moment
     "Where steps begin to grow when nothing is random."
     return 2*(1 + beta_1)/(1 + beta_1 - 2*nu*beta_1)
 
-# %% ../../nbs/lab/04_experiments.ipynb #24f7512c
+# %% ../../nbs/lab/04_experiments.ipynb #0c220d36
+#| code-fold: true
 def valley(spread:float, # Ratio of the largest curvature to the smallest
            directions:int=24 # How many there are
           )->np.ndarray: # Curvatures from 1 down, evenly spaced on a logarithmic axis
@@ -109,7 +110,7 @@ def predict(spread:float, # Ratio of the largest curvature to the smallest
             noise:float, # Variance of the gradient's noise at batch 1, in units of the curvature
             batch:int, # Examples per step
             steps:int=2000
-           )->list: # One dictionary for each cell of `factorial`
+           )->list: # One dictionary for each cell of factorial
     "What arithmetic says about the cells of one batch size."
     cells = factorial(batches=[batch])
     a,b = (np.transpose(x)[..., None, None] for x in zip(*(coefficients(f, steps) for f in cells)))
@@ -135,7 +136,8 @@ class Problem(NamedTuple):
     rates:np.ndarray # The eight learning rates
     targets:dict # For each batch size, the tuning loss that counts as reached
 
-# %% ../../nbs/lab/04_experiments.ipynb #f19e7607
+# %% ../../nbs/lab/04_experiments.ipynb #7d59e1e4
+#| code-fold: true
 def valley_problem(spread:float=1000., noise:float=16.)->Problem:
     "The noisy quadratic of the predictions; its loss is 1 at the start, on average."
     import jax
@@ -145,7 +147,8 @@ def valley_problem(spread:float=1000., noise:float=16.)->Problem:
     return Problem(lambda key: jax.random.normal(key, h.shape), draw, loss, 0*h, 0*h,
                    10**np.arange(-2.75, -.99, .25), {16: .01, 128: .0018})
 
-# %% ../../nbs/lab/04_experiments.ipynb #20eb73a3
+# %% ../../nbs/lab/04_experiments.ipynb #30286ba9
+#| code-fold: true
 def unpack(w, # Vector of all weights
            shapes:dict # Of the parts
           )->dict: # The parts
@@ -164,7 +167,8 @@ def starter(shapes:dict # Of the parts
         return jax.numpy.concatenate([x.ravel() for x in parts])
     return start
 
-# %% ../../nbs/lab/04_experiments.ipynb #4f593a9a
+# %% ../../nbs/lab/04_experiments.ipynb #4859bad8
+#| code-fold: true
 def crossentropy(logits, # Shape `(..., classes)`
                  labels # Whole numbers, shape `(...)`
                 ): # Mean, in nats
@@ -175,7 +179,7 @@ def crossentropy(logits, # Shape `(..., classes)`
 def classifier(train:tuple, tuning:tuple, test:tuple, # Inputs and labels
                hidden:int, # Units of the hidden layer
                erased:float, # Share of the inputs that is set to zero in training
-               rates, targets:dict # As in `Problem`
+               rates, targets:dict # As in Problem
               )->Problem:
     "A network with one hidden layer of tanh units."
     import jax
@@ -192,7 +196,8 @@ def classifier(train:tuple, tuning:tuple, test:tuple, # Inputs and labels
         return x, train[1][i]
     return Problem(starter(shapes), draw, loss, tuning, test, rates, targets)
 
-# %% ../../nbs/lab/04_experiments.ipynb #6429fc6f
+# %% ../../nbs/lab/04_experiments.ipynb #2761738e
+#| code-fold: true
 def thirds(arrays:tuple, # Inputs and labels
            ends:tuple, # Where the training, the tuning and the test set end
            seed:int=0 # Of the order
@@ -215,7 +220,8 @@ def fashion_problem()->Problem:
     arrays = x.astype(np.float32), d['y_train'][:11000].astype(np.int32)
     return classifier(*thirds(arrays, (8000, 9000, 11000)), 16, 0., 10**np.arange(-2.75, -.99, .25), {32: .56})
 
-# %% ../../nbs/lab/04_experiments.ipynb #92ffaf92
+# %% ../../nbs/lab/04_experiments.ipynb #f6a6e4de
+#| code-fold: true
 def words_problem(size:int=200, width:int=8)->Problem:
     "Word vectors: a word to its neighbour."
     import jax
@@ -235,7 +241,8 @@ def words_problem(size:int=200, width:int=8)->Problem:
         return x[i], y[i]
     return Problem(starter(shapes), draw, loss, tuning, test, 10**np.arange(-2.75, -.99, .25), {64: 4.37})
 
-# %% ../../nbs/lab/04_experiments.ipynb #34706482
+# %% ../../nbs/lab/04_experiments.ipynb #fd9068e4
+#| code-fold: true
 def attend(p, x): # Parts of the weights; vectors of shape `(..., length, width)`
     "One block of a transformer: two heads, then a layer of 32 units; no norms."
     import jax.numpy as jnp
@@ -271,13 +278,14 @@ def characters_problem(size:int=28, length:int=12, width:int=16)->Problem:
 PROBLEMS = dict(valley=valley_problem, digits=digits_problem, fashion=fashion_problem, words=words_problem,
                 characters=characters_problem)
 
-# %% ../../nbs/lab/04_experiments.ipynb #c4432b55
+# %% ../../nbs/lab/04_experiments.ipynb #39f938e2
+#| code-fold: true
 class Setting(NamedTuple):
     "An optimizer with its settings, for every step of a run."
     scalars:Scalars # Arrays of shape `(steps,)`
     v:float=0. # The second moment before the first step
 
-def adaptive(a, b, # From `coefficients`
+def adaptive(a, b, # From coefficients
              rate:float, beta_1:float, beta_2:float=0.999, epsilon:float=1e-7)->Setting:
     "Adam with a numerator of a cell."
     ones = np.ones(len(a))
@@ -296,7 +304,8 @@ def nadam(rate:float, steps:int, beta_1=0.9, beta_2=0.999, epsilon=1e-7, psi=1.,
     ones = np.ones(steps)
     return Setting(s._replace(one_minus_beta_1=ones*(1 - beta_1), one_minus_beta_2=ones*(1 - beta_2)))
 
-# %% ../../nbs/lab/04_experiments.ipynb #39cfa975
+# %% ../../nbs/lab/04_experiments.ipynb #eef10d55
+#| code-fold: true
 def rmsprop(rate:float, steps:int, beta_2=0.9, epsilon=1e-7, **_)->Setting:
     "RMSprop as Keras has it, epsilon outside the root."
     ones = np.ones(steps)
@@ -341,7 +350,8 @@ def one_seed(problem:Problem, # What to train
     (w,_,_),curve = jax.lax.scan(look, (w, 0*w, v[:, None] + 0*w), parts)
     return curve, losses(w, problem.test)
 
-# %% ../../nbs/lab/04_experiments.ipynb #9b8dc196
+# %% ../../nbs/lab/04_experiments.ipynb #22d5f58b
+#| code-fold: true
 @lru_cache(maxsize=None)
 def compiled(name:str, batch:int, looks:int, keras_rule:bool=False)->Callable:
     "The program of a task, over all seeds."
@@ -380,8 +390,9 @@ def train_rows(name:str, batch:int, settings:list, seeds, looks:int=40, keras_ru
     found = compiled(name, batch, looks, keras_rule)(np.array(seeds), table, v)
     return tuple(np.nan_to_num(np.asarray(x, float), nan=np.inf, posinf=np.inf) for x in found)
 
-# %% ../../nbs/lab/04_experiments.ipynb #b39a35eb
-def rule_of_keras()->Callable: # As `nadam_rule`, with the rate in `a` and the product before the step in `product`
+# %% ../../nbs/lab/04_experiments.ipynb #837fd978
+#| code-fold: true
+def rule_of_keras()->Callable: # As nadam_rule, with the rate in `a` and the product before the step in `product`
     "The step of `keras.optimizers.Nadam`, at its default settings but for the rate."
     import jax
     import keras
@@ -403,7 +414,8 @@ def keras_setting(rate:float, steps:int)->Setting:
     before = np.concatenate([[1.], np.cumprod(momentum_at(t))[:-1]])
     return Setting(Scalars(0*t, 0*t, rate*schedule(steps), t - 1, 0*t, before))
 
-# %% ../../nbs/lab/04_experiments.ipynb #83692811
+# %% ../../nbs/lab/04_experiments.ipynb #946ab5da
+#| code-fold: true
 def first_below(curve, # Tuning losses, shape `(seeds, looks, rows)`
                 target:float, steps:int)->np.ndarray: # Steps, shape `(seeds, rows)`; infinity: never
     "The step at which a loss first falls below the target."
@@ -413,7 +425,8 @@ def first_below(curve, # Tuning losses, shape `(seeds, looks, rows)`
     with np.errstate(all='ignore'): part = np.where((k > 0) & np.isfinite(then), (then - target)/(then - now), 1)
     return np.where(below.any(1), every*(k + part), np.inf)
 
-# %% ../../nbs/lab/04_experiments.ipynb #9a013611
+# %% ../../nbs/lab/04_experiments.ipynb #7c886c02
+#| code-fold: true
 TUNING,TESTING = range(5),range(5, 20)
 
 def short(x)->list: # Lists of numbers with four digits; None for infinity
@@ -440,7 +453,8 @@ def grid_cell(name:str, batch:int, make:Callable, steps:int, keras_rule=False)->
     second = block(name, batch, [make(r, steps) for r in near], TESTING, steps, keras_rule)
     return dict(rates=short(rates), tune=first, near=short(near), final=second)
 
-# %% ../../nbs/lab/04_experiments.ipynb #9e1e91b4
+# %% ../../nbs/lab/04_experiments.ipynb #1742d311
+#| code-fold: true
 def draws(name:str, # A key of `NAMED`
           trials:int=64)->list: # Dictionaries of rate, beta_1, beta_2, epsilon
     "Random settings, the same for all adaptive optimizers."
@@ -458,7 +472,8 @@ def search_cell(name:str, batch:int, optimizer:str, steps:int)->dict:
     second = block(name, batch, [settings[best]], TESTING, steps)
     return dict(tune=first, best=best, chosen={k: float(f'{x:.6g}') for k,x in tried[best].items()}, final=second)
 
-# %% ../../nbs/lab/04_experiments.ipynb #e2e873de
+# %% ../../nbs/lab/04_experiments.ipynb #a0ee5407
+#| code-fold: true
 def sharpness(loss:Callable, # Of the weights
               w, scale, # Weights, and the square root of the preconditioner
               u # Where power iteration starts, same shape
@@ -484,7 +499,7 @@ def squared_error()->tuple: # Loss of the weights, and what starts them
         return ((jnp.tanh(x @ p['a'] + p['b']) @ p['c'] + p['d'] - y)**2).sum(-1).mean()/2
     return loss, starter(shapes)
 
-def edge_runs(cells:list, # `Factors`
+def edge_runs(cells:list, # Factors
               rate:float, steps:int, every:int=25, # Steps between two looks
               beta_2:float=0.99 # Smaller than usual, so that the edge is reached sooner
              )->np.ndarray: # Rate times sharpness, shape `(looks, cells)`
@@ -508,7 +523,8 @@ def edge_runs(cells:list, # `Factors`
     ends = [t._replace(product=(1 - beta_2**np.arange(1, steps + 1))**.5) for t in tables]
     return rate*np.asarray(jax.jit(jax.vmap(one))(Scalars(*(np.stack(x).astype(np.float32) for x in zip(*ends))))).T
 
-# %% ../../nbs/lab/04_experiments.ipynb #f35c1bea
+# %% ../../nbs/lab/04_experiments.ipynb #9ffb8d3f
+#| code-fold: true
 STEPS = 2000
 EDGES = [Factors(beta_1 if nu is None else nu, beta_1) for beta_1 in BETAS for nu in (1., None, .5)]
 BATCH = dict(valley=16, digits=16, fashion=32, words=64, characters=4)  # where only one is used
@@ -539,7 +555,8 @@ def edge_cell()->dict:
     found = edge_runs(EDGES, rate, steps)
     return dict(rate=rate, steps=steps, cells=[f._asdict() for f in EDGES], sharpness=short(found))
 
-# %% ../../nbs/lab/04_experiments.ipynb #dc9c5915
+# %% ../../nbs/lab/04_experiments.ipynb #66203c9f
+#| code-fold: true
 def read_cells(path:Path # File of results, or where there is none yet
               )->tuple: # Sessions, and a dictionary from the names of cells to what they found
     "The finished cells."
@@ -561,7 +578,8 @@ def append(path:Path, row:dict)->None:
     if whole[2]: path.write_bytes(whole[0] + whole[1])
     with path.open('a', encoding='utf-8') as f: f.write(json.dumps(row, allow_nan=False, separators=(',', ':')) + '\n')
 
-# %% ../../nbs/lab/04_experiments.ipynb #8a8e02fb
+# %% ../../nbs/lab/04_experiments.ipynb #8a48903f
+#| code-fold: true
 def commit()->str: # Hash, with a plus sign if files have changed since; None outside a checkout
     "The commit that the package stands at."
     git = ['git', '-C', str(Path(__file__).parent)] if '__file__' in globals() else ['git']
@@ -592,7 +610,8 @@ def run_cells(names:list, # Cells to run
             append(path, dict(cell=name) | done[name])
     return done
 
-# %% ../../nbs/lab/04_experiments.ipynb #cb26a3da
+# %% ../../nbs/lab/04_experiments.ipynb #7c4a9a49
+#| code-fold: true
 def describe(name:str, # Of a cell
              found:dict # What it found
             )->str:
