@@ -262,9 +262,9 @@ class LazyReference:
     "Nadam on tables, row by row: each row has an optimizer of its own, which steps when a gradient names the row."
     def __init__(self, weights, # Tables: arrays of at least one dimension, copied to float64
                  learning_rate=0.001, # Number, or function of the step: the number of calls, not of a row's steps
-                 clipvalue=None, clipnorm=None, global_clipnorm=None, # As for `NadamReference`
+                 clipvalue=None, clipnorm=None, global_clipnorm=None, # As for NadamReference
                  multipliers=None, # One factor per table
-                 **settings): # The other settings of `NadamReference`, without average and accumulation
+                 **settings): # The other settings of NadamReference, without average and accumulation
         self.iterations, self.clip = 0, dict(clipvalue=clipvalue, clipnorm=clipnorm, global_clipnorm=global_clipnorm)
         rate = lambda t: at(learning_rate, self.iterations + 1)
         factors = [1.]*len(weights) if multipliers is None else multipliers

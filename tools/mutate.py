@@ -1,4 +1,4 @@
-"""Change one thing at a time in the package, and see whether a test fails: `python tools/mutate.py --sample 70`.
+"""Change one thing at a time in the package, and see whether a test fails: `python tools/mutate.py --sample 100`.
 
 A mutant is a module with one operator, comparison, constant or condition changed. The tests are the cells of the notebooks in `TESTS`; they
 run in a process that is forked from a warm one, which has imported the backend but not used it. A mutant that no test fails for must be among

@@ -26,6 +26,7 @@ Nadam(clipvalue=1, global_clipnorm=None, weight_decay=0.01, gradient_accumulatio
 Nadam(momentum_decay=float('inf'), fused=None, nonfinite='skip', ema_overwrite_frequency=None)
 
 Nadam(sparse_update='lazy', state_dtype='bfloat16', stochastic_rounding=True, seed=3, rate_multipliers={'dense': 0.5})
+Nadam(shard_state=True)
 
 # Methods, and what they return
 optimizer = Nadam()

@@ -69,7 +69,7 @@ def by_layer(kind:str, # What the tensors are: the first part of the names
 
 # %% ../../nbs/lab/05_watch.ipynb #ecadc717
 def changes(optimizer, # A Keras optimizer
-            before:Before # From `snapshot`, before one step
+            before:Before # From snapshot, before one step
            )->dict: # Norms of gradients, updates and weights, by layer
     "What a step has done, layer by layer."
     paths = [getattr(v, 'path', v.name) for v in optimizer._trainable_variables]
