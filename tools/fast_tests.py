@@ -209,7 +209,8 @@ def at_random(settings, dtype, size, sparse=False):
         product = s.product
     found = numbers([*variables, *optimizer._momentums, *optimizer._velocities])
     want = numbers([x for some in zip(*held) for x in some])
-    return [np.mean(np.isclose(a, b, 1e-6, 1e-9)) for a,b in zip(found, want, strict=True)]
+    near = 3e-7 if keras.backend.backend() == 'torch' else 1e-9  # PyTorch's kernel takes the first moment as a difference
+    return [np.mean(np.isclose(a, b, 1e-6, near)) for a,b in zip(found, want, strict=True)]
 
 def every_row(g):
     "A gradient that names every row."
@@ -271,6 +272,17 @@ def frozen():
             if moment == math.inf: assert not np.isfinite(kept).any()
             else: np.testing.assert_allclose(kept, np.full(3, moment), 0.01)
 
+def stateless():
+    "A step without side effects changes nothing in place, and ends where the other ends."
+    w, optimizer = keras.Variable([1., 2.]), Nadam(0.1)
+    optimizer.build([w])
+    before = numbers([w, *optimizer.variables])
+    state, values = [v.value for v in optimizer.variables], [w.value]
+    (new,), _ = optimizer.stateless_apply(state, [ops.ones((2,))], values)
+    for a,b in zip(before, numbers([w, *optimizer.variables])): np.testing.assert_array_equal(a, b)
+    optimizer.apply([ops.ones((2,))], [w])
+    np.testing.assert_allclose(ops.convert_to_numpy(new), numbers([w])[0], 1e-6)
+
 def rows():
     "A row that is named is stepped like a variable alone; the others stay. A dense gradient names all."
     import tensorflow as tf
@@ -294,4 +306,4 @@ def rows():
         np.testing.assert_allclose(numbers(optimizer._row_u_product)[0], [x.product for x in oracles[0]], 1e-5)
 
 if __name__ == '__main__':
-    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, frozen, rows): test()
+    for test in (table, defaults, names, callables, clipping, sparse_forms, changed, scalars, rows_and_policies, random_rounding, random_rows, ways, frozen, stateless, rows): test()

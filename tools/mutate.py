@@ -23,7 +23,7 @@ TESTS = {  # module -> pages, in the order in which they are tried; after the na
     'gradients': ('07_gradients', f'{FAST} sparse_forms rows', f'{EVERYWHERE} missing integers atomic sparse_refused lookup sparse'),
     'engines/one_by_one': ('08_engines', f'{FAST} rows_and_policies rows random_rows ways random_rounding', f'{EVERYWHERE} update_step averages'),
     'engines/fused': ('08a_fused', f'{FAST} rows ways random_rounding', f'{EVERYWHERE} lookup loop'),
-    'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', f'{FAST} frozen random_rounding ways'),
+    'engines/replicas': ('08b_replicas',), 'engines/lists': ('08c_lists', f'{FAST} frozen stateless random_rounding ways'),
     'state': ('09a_state', f'{FAST} changed rows ways random_rounding', f'{EVERYWHERE} missing scale callables rates lookup late atomic update_step '
               'integers constraint averages accumulation moving')}
 OWN = {pages[0] for pages in TESTS.values()}  # the page that makes the module; its tests see all of the module's names
