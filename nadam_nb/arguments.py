@@ -144,7 +144,7 @@ Rate = Union[Setting, Schedule]
 
 # %% ../nbs/inside/04_arguments.ipynb #f75acb59
 _positive = number('None or a number > 0 that float32 can hold', lambda x: TINY <= x <= HUGE, optional=True)
-_rate = ('a number >= 0 that float32 can hold, a 0-d tensor, a LearningRateSchedule, or a callable of no arguments')
+_rate = 'a number >= 0 that float32 can hold, a 0-d tensor, a LearningRateSchedule, or a callable of no arguments'
 CHECKS = dict(
     learning_rate=number(_rate, lambda x: 0 <= x <= HUGE, dynamic=True),
     clipnorm=_positive, clipvalue=_positive, global_clipnorm=_positive,

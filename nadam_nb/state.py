@@ -151,8 +151,7 @@ def make_scalars(optimizer, dtype):
     "What a rule carries from step to step, and what is ours alone."
     add = partial(optimizer.add_variable, aggregation='only_first_replica')
     for attribute,first in optimizer.carried.items():
-        setattr(optimizer, attribute, add((), dtype, lambda shape, dtype, first=first: ops.full(shape, first, dtype),
-                                          attribute.strip('_')))
+        setattr(optimizer, attribute, add((), dtype, keras.initializers.Constant(first), attribute.strip('_')))
     if optimizer.nonfinite == 'skip': optimizer.skipped_steps = add((), 'int', name='skipped_steps')
     if optimizer.gradient_accumulation_steps:
         sums = list(optimizer._accumulated_gradients)
@@ -164,7 +163,7 @@ def make_rows_state(optimizer):
     "For lazy steps: the number of steps of each row of each variable, and what the rule carries from step to step."
     kinds = {'_row_counts': ('int32', 'zeros', 'row_counts')}
     for name,first in optimizer.carried.items():
-        kinds[f'_row{name}'] = (None, lambda shape, dtype, first=first: ops.full(shape, first, dtype), f'row{name}')
+        kinds[f'_row{name}'] = (None, keras.initializers.Constant(first), f'row{name}')
     add = optimizer.add_variable_from_reference
     for attribute,(dtype,initializer,name) in kinds.items():
         setattr(optimizer, attribute, [
