@@ -6,10 +6,11 @@
 __all__ = ['BACKENDS', 'here', 'SCALAR', 'native', 'path', 'no_tape', 'Backend', 'tensorflow_value', 'tensorflow_backend',
            'outcome', 'sharded_layout', 'hold_layouts', 'jax_backend', 'torch_backend', 'choose']
 
-# %% ../nbs/inside/06_backends.ipynb #70fdc455
+# %% ../nbs/inside/06_backends.ipynb #0d60ace2
 import functools
 from contextlib import nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Callable
 
 import keras
@@ -29,7 +30,7 @@ def path(variable): # A `keras.Variable` or the backend's own
     "Its name, as full as it has one."
     return getattr(variable, 'path', None) or getattr(variable, 'name', repr(variable))
 
-# %% ../nbs/inside/06_backends.ipynb #f8cc8162
+# %% ../nbs/inside/06_backends.ipynb #f29c8998
 def no_tape():
     raise NotImplementedError('compute_gradients and minimize need a tf.GradientTape: Keras runs on another backend.')
 
@@ -50,6 +51,7 @@ class Backend:
     beside: Callable = lambda variable: nullcontext()     # context that places new variables where `variable` is
     value_now: Callable = ops.copy                        # a copy of a variable's value; None if it has none yet
     bitcast: Callable = lambda x, dtype: x.view(dtype)    # the same bits, read as another dtype
+    traits: Callable = lambda cls: None                   # what tells eager tensors of this class apart; else None
     of_shape: Callable = lambda x, shape: x               # a traced tensor of unknown shape, made sure of
     rows: Callable = lambda x, ids: ops.take(native(x), ids, axis=0)  # some rows of a variable, no others read
     set_rows: Callable = None                             # assign some rows of a variable, no others written
@@ -65,7 +67,7 @@ def tensorflow_value(variable): # A `tf.Variable` or `keras.Variable`
     with tf.init_scope():
         return tf.identity(tf.convert_to_tensor(native(variable))) if native(variable).is_initialized() else None
 
-# %% ../nbs/inside/06_backends.ipynb #82e04913
+# %% ../nbs/inside/06_backends.ipynb #399a9ecf
 def tensorflow_backend()->Backend:
     "TensorFlow: graphs, strategies, tapes."
     import tensorflow as tf
@@ -80,6 +82,7 @@ def tensorflow_backend()->Backend:
         cross_replica=tf.distribute.in_cross_replica_context, outside=tf.init_scope,
         beside=lambda variable: tf.distribute.get_strategy().extended.colocate_vars_with(native(variable)),
         value_now=tensorflow_value, need_tape=lambda: None, bitcast=lambda x, dtype: tf.bitcast(x, dtype),
+        traits=lambda cls: attrgetter('shape', 'dtype') if hasattr(cls, '_numpy') else None,
         of_shape=lambda x, shape: x if x.shape.is_fully_defined() else tf.ensure_shape(x, shape),
         rows=lambda x, ids: tf.gather(native(x), ids),
         set_rows=lambda x, ids, values: native(x).scatter_update(tf.IndexedSlices(values, ids)))
@@ -136,11 +139,12 @@ def jax_backend()->Backend:
                    bitcast=lambda x, dtype: jax.lax.bitcast_convert_type(x, dtype), set_rows=set_rows,
                    sharded=sharded_layout, hold=hold_layouts)
 
-# %% ../nbs/inside/06_backends.ipynb #a87a1a77
+# %% ../nbs/inside/06_backends.ipynb #709ebb97
 def torch_backend()->Backend:
     "PyTorch: without a record for the backward pass, left alone by `torch.compile`."
     import torch
     scalar = lambda: 'float32' if 'mps' in str(ops.zeros(()).device) else 'float64'  # Apple's GPUs have no float64
+    traits = lambda cls: attrgetter('shape', 'dtype', 'layout') if cls is torch.Tensor else None
     def value_now(variable):
         if private.in_stateless_scope() or native(variable) is None or native(variable).device.type == 'meta':
             return None
@@ -149,7 +153,8 @@ def torch_backend()->Backend:
         if private.in_stateless_scope(): return x.assign(native(x).index_copy(0, ids, values))
         native(x).detach().index_copy_(0, ids, values)
     return Backend(scalar=scalar, entry=lambda f: functools.wraps(f)(torch.compiler.disable(torch.no_grad()(f))),
-                   value_now=value_now, set_rows=set_rows, bitcast=lambda x, dtype: x.view(getattr(torch, dtype)))
+                   value_now=value_now, set_rows=set_rows, bitcast=lambda x, dtype: x.view(getattr(torch, dtype)),
+                   traits=traits)
 
 # %% ../nbs/inside/06_backends.ipynb #7d0ea127
 BACKENDS = dict(tensorflow=tensorflow_backend, jax=jax_backend, torch=torch_backend)

@@ -182,7 +182,7 @@ def checked_pairs(grads, # One gradient, or `None`, for each variable
     if lost: warn(f'Gradients do not exist for variables {lost}; they are left as they are.')
     return kept
 
-# %% ../nbs/inside/07_gradients.ipynb #861058ca
+# %% ../nbs/inside/07_gradients.ipynb #039303a5
 class Checker:
     "Checks calls, and remembers the last one."
     def __init__(self, key, check_known): self.key, self.check_known, self.last = key, check_known, None
@@ -198,9 +198,10 @@ class Checker:
 def kinds(grads, variables):
     "All that decides how dense eager gradients are checked; `None` for others."
     if variables is None or not grads or not here.eager(): return None
-    eager = type(grads[0])  # and not TensorFlow's eager tensors, below
-    if not hasattr(eager, '_numpy') or any(g.__class__ is not eager for g in grads): return None
-    return [*map(id, variables)], [g.shape for g in grads], [g.dtype for g in grads]
+    eager = type(grads[0])
+    traits = here.traits(eager)
+    if traits is None or any(g.__class__ is not eager for g in grads): return None
+    return [*map(id, variables)], [*map(traits, grads)]
 
 # %% ../nbs/inside/07_gradients.ipynb #3921857e
 def cannot_raise():

@@ -391,7 +391,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def _checkpoint_adapter(self, path):
         if self.built: check_checkpoint(path, state_lists(self), self.carried)
 
-# %% ../nbs/inside/10_optimizer.ipynb #dd1a52fe
+# %% ../nbs/inside/10_optimizer.ipynb #3b6445f1
 @keras.saving.register_keras_serializable('nadam_nb')
 class Nadam(Optimizer):
     """Adam with Nesterov momentum (Dozat 2015), for Keras 3.
@@ -442,7 +442,8 @@ class Nadam(Optimizer):
             `beta_1/2` to `beta_1`, per step. 1 is Keras since 2.9; 0.004 is Dozat's report, PyTorch and older Keras;
             infinity is constant momentum, as in Optax. Defaults to 1.
         fused: Boolean or `None`. Run the step of all variables as compiled programs (TensorFlow) or on lists in place
-            (PyTorch)? `None` chooses the fastest way that is correct. Defaults to `None`.
+            (PyTorch)? `None` chooses the fastest way that is correct, without a long wait for a compiler: on PyTorch,
+            `True` steps large variables by `torch.compile`. Defaults to `None`.
         nonfinite: what a step does whose gradients hold NaN or infinity. `'propagate'`: nothing special. `'skip'`: it
             is left out, and counted in `skipped_steps`. `'raise'`: it is refused with an error that names the
             variables. Defaults to `'propagate'`.

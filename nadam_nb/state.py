@@ -18,12 +18,12 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/09a_state.ipynb #48724c37
+# %% ../nbs/inside/09a_state.ipynb #4acebf79
 from . import private
 from .arguments import CHECKS, REAL, current, dtype_among, number, refuse, warn
 from .backends import SCALAR, choose, here, native, path
 from .ema import overwrites
-from .engines.lists import Lists
+from .engines.lists import Lists, OnePass
 from .engines.one_by_one import OneByOne, Policy, Row
 from .engines.replicas import replica_engine
 from .gradients import Accumulator, dense, finite, named, slices_of, sparse_kind, values_of, with_values
@@ -90,7 +90,7 @@ def rate_config(optimizer):
     if callable(rate): rate = current(optimizer.checks, 'learning_rate', rate)
     return float(np.dtype(wide_dtype(keras.config.floatx())).type(ops.convert_to_numpy(rate)))  # as a variable keeps it
 
-# %% ../nbs/inside/09a_state.ipynb #c7f1cf4d
+# %% ../nbs/inside/09a_state.ipynb #62694df8
 def is_floating(variable)->bool:
     "Whether a variable can be trained."
     return dtype_among(variable, REAL[2:])
@@ -108,7 +108,7 @@ def engine_for(optimizer, update):
         from nadam_nb.engines.fused import Fused
         return Fused(lazy)
     if update is None and wanted and keras.backend.backend() == 'torch' and optimizer.list_rule and not lazy:
-        return Lists(optimizer.list_rule)
+        return Lists(OnePass(optimizer.rule, optimizer.list_rule) if optimizer.fused else optimizer.list_rule)
     return OneByOne(update)
 
 # %% ../nbs/inside/09a_state.ipynb #cf286d09
@@ -213,16 +213,17 @@ def set_counter(optimizer, value)->None:
     optimizer._iterations = new
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/09a_state.ipynb #9e3bf5c0
+# %% ../nbs/inside/09a_state.ipynb #e5d8e53c
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
     for g,v in pairs:
         i, overwrite = optimizer._get_variable_index(v), optimizer._overwrite_variable_with_gradient(v)
-        lazy = sparse_kind(g) and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
+        kind = sparse_kind(g)
+        lazy = kind and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
         made = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
-        x = made if sparse_kind(g) else here.of_shape(made, v.shape)
-        if sparse_kind(g) or x is not made: checks.append(values_of(x))
+        x = made if kind else here.of_shape(made, v.shape)
+        if kind or x is not made: checks.append(values_of(x))
         if overwrite: overwriting[i] = x
         else: grads[i] = x if scale is None else with_values(x, values_of(x) / like(scale, values_of(x)))
     return grads, overwriting

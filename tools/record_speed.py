@@ -20,7 +20,7 @@ from nadam_nb.lab.rounds import Plan, busy, measure, new_results, note, quiet  #
 from nadam_nb.lab.tables import report  # noqa: E402
 
 DENSE = 'ours-graph optax keras-xla keras-graph limit'
-TORCH = 'ours-torch torch-foreach adam-fused keras-torch limit-torch'
+TORCH = 'ours-torch ours-compiled torch-foreach adam-fused keras-torch limit-torch'
 SPARSE = 'ours-graph ours-lazy by-hand keras-graph'
 SPEED = [('small', DENSE + ' ours-eager keras-eager sgd', 70), ('mixed', DENSE + ' sgd', 60),
          ('large', DENSE + ' ours-eager keras-eager', 50), ('fit-transformer', 'ours-graph keras-graph sgd', 80),

@@ -97,7 +97,7 @@ def case_of(name:str # A key of `CASES`, or millions of weights in one variable,
     millions = int(name[:-1]) if re.fullmatch('[0-9]+M', name) else 0
     return Case([(millions*10**6,)]) if millions else None
 
-# %% ../../nbs/lab/03a_contenders.ipynb #0179b0e8
+# %% ../../nbs/lab/03a_contenders.ipynb #5c3a51a0
 #| code-fold: true
 class Contender(NamedTuple):
     "A library, and how its step is called."
@@ -111,6 +111,7 @@ CONTENDERS = {
     'ours-graph': Contender('ours', 'graph'), 'ours-xla': Contender('ours', 'XLA'),
     'ours-eager': Contender('ours', 'eager'), 'ours-lazy': Contender('ours', 'lazy'),
     'ours-torch': Contender('ours', 'on torch', *_on_torch), 'ours-jax': Contender('ours', 'on jax', *_on_jax),
+    'ours-compiled': Contender('ours', 'on torch, compiled', *_on_torch),
     'optax': Contender('optax', 'jit', modules=('jax', 'optax')), 'keras-xla': Contender('Keras', 'XLA'),
     'keras-graph': Contender('Keras', 'graph'), 'keras-eager': Contender('Keras', 'eager', 'ours-eager'),
     'keras-torch': Contender('Keras', 'on torch', *_on_torch), 'keras-jax': Contender('Keras', 'on jax', *_on_jax),
@@ -125,7 +126,8 @@ CONTENDERS = {
 def backend_of(contender:str # Key of `CONTENDERS`
               )->str:
     "The Keras backend that a contender needs."
-    return next((name for name in ('torch', 'jax') if CONTENDERS[contender].mode == f'on {name}'), 'tensorflow')
+    mode = CONTENDERS[contender].mode
+    return next((name for name in ('torch', 'jax') if mode.startswith(f'on {name}')), 'tensorflow')
 
 # %% ../../nbs/lab/03a_contenders.ipynb #f0b8e7e1
 #| code-fold: true
@@ -142,17 +144,17 @@ def nbytes(x)->int: # With `shape` and `dtype`
     bits = re.search('[0-9]+$', getattr(x.dtype, 'name', str(x.dtype)))
     return prod(x.shape)*(int(bits[0])//8 if bits else 1)
 
-# %% ../../nbs/lab/03a_contenders.ipynb #37a87da9
+# %% ../../nbs/lab/03a_contenders.ipynb #4d666a5a
 #| code-fold: true
 OPTIMIZERS = {'ours': 'nadam_nb.optimizer.Nadam', 'Keras': 'keras.optimizers.Nadam',
               'tf_keras': 'tf_keras.optimizers.Nadam', 'SGD': 'keras.optimizers.SGD'}
 
 def new_optimizer(library:str, # A key of `OPTIMIZERS`
-                  mode:str='' # 'lazy', or anything else
+                  mode:str='' # Some ask for a setting
                  ):
     "A new optimizer with the defaults of its library."
     module,name = OPTIMIZERS[library].rsplit('.', 1)
-    settings = dict(sparse_update='lazy') if mode == 'lazy' else {}
+    settings = {'lazy': dict(sparse_update='lazy'), 'on torch, compiled': dict(fused=True)}.get(mode, {})
     return getattr(importlib.import_module(module), name)(**settings)
 
 # %% ../../nbs/lab/03a_contenders.ipynb #07210844
@@ -248,7 +250,7 @@ def constants(case:Case)->list:
     import keras
     return [keras.Variable(shape=s, initializer=keras.initializers.Constant(.5)) for s in case.shapes]
 
-# %% ../../nbs/lab/03a_contenders.ipynb #ca7af2b2
+# %% ../../nbs/lab/03a_contenders.ipynb #511dcc66
 #| code-fold: true
 def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
     "Steps of a Keras optimizer on PyTorch."
@@ -257,7 +259,7 @@ def keras_torch_steps(case:Case, library:str, mode:str)->Subject:
     grads = [torch.full_like(v.value, .1, requires_grad=False) for v in variables]
     on_gpu = variables[0].value.device.type != 'cpu'
     def make():
-        optimizer = new_optimizer(library)
+        optimizer = new_optimizer(library, mode)
         optimizer.build(variables)
         def step():
             optimizer.apply(grads, variables)
@@ -380,10 +382,11 @@ def fit_steps(case:Case, library:str, mode:str, batches:int=20)->Subject:
         return step, lambda: (model.trainable_variables, model.optimizer.variables), lambda: fit(32)
     return Subject(jax_device() if keras.backend.backend() == 'jax' else tf_device(), make)
 
-# %% ../../nbs/lab/03a_contenders.ipynb #3fc40d5d
+# %% ../../nbs/lab/03a_contenders.ipynb #769626e2
 #| code-fold: true
 STEPS = {'torch': torch_steps, 'optax': optax_steps, 'memory': limit_steps, 'by hand': by_hand,
-         'on torch': keras_torch_steps, 'on jax': keras_jax_steps}  # by library or mode; the others: tensorflow_steps
+         'on torch': keras_torch_steps, 'on torch, compiled': keras_torch_steps,
+         'on jax': keras_jax_steps}  # by library or mode; the others: tensorflow_steps
 IN_FIT = 'ours-graph','ours-xla','ours-jax','keras-xla','keras-graph','keras-jax','sgd'
 SPARSE = 'ours-graph','ours-eager','ours-lazy','keras-graph','keras-eager','by-hand','limit'
 

@@ -132,9 +132,10 @@ def report(results:dict)->str:
              wrapped('\n'.join([*results['notes'], *under_load(results), *(devices if mixed else [])]))]
     return '\n\n'.join(filter(None, parts))
 
-# %% ../../nbs/lab/03c_tables.ipynb #2de0cf73
+# %% ../../nbs/lab/03c_tables.ipynb #a2e95c49
 #| code-fold: true
 MARKS = {'ours-graph': 'C0s', 'ours-eager': 'C0o', 'ours-xla': 'C0^', 'ours-lazy': 'C0D', 'ours-torch': 'C0*',
+         'ours-compiled': 'C0P',
          'ours-jax': 'C0X', 'optax': 'C2X', 'keras-xla': 'C3^', 'keras-graph': 'C3s', 'keras-eager': 'C3o',
          'keras-torch': 'C3*', 'keras-jax': 'C3X', 'by-hand': 'C2D', 'tf-keras': 'C1D', 'torch-foreach': 'C4P',
          'torch-single': 'C4v', 'adam-fused': 'C4X', 'sgd': 'C7|'}
