@@ -86,7 +86,7 @@ class _Session:
             times.append(self.subject.step() or perf_counter() - start)
         return dict(seconds=median(times[1:] or times), steps=len(times))
 
-    def watch(self, steps, seconds=60):
+    def watch(self, steps, seconds=600):
         known,before,end,taken = forget_peak(),memory('RssAnon'),perf_counter() + seconds,0
         while taken < steps and (not taken or perf_counter() < end): self.subject.step(); taken += 1
         forget_peak()
