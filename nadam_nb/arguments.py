@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['OURS', 'TINY', 'HUGE', 'REAL', 'Number', 'Setting', 'Rate', 'CHECKS', 'NADAM_CHECKS', 'DEFAULTS', 'RENAMED',
-           'IGNORED', 'refuse', 'warn', 'dtype_among', 'number', 'flag', 'count', 'text', 'choice', 'state_dtype',
-           'multipliers', 'shard_state', 'HasShape', 'Schedule', 'translate', 'checked', 'current', 'schedule_from']
+           'IGNORED', 'refuse', 'warn', 'dtype_among', 'is_floating', 'number', 'flag', 'count', 'text', 'choice',
+           'state_dtype', 'multipliers', 'shard_state', 'HasShape', 'Schedule', 'translate', 'checked', 'current',
+           'schedule_from']
 
 # %% ../nbs/inside/04_arguments.ipynb #f03293b5
 import re
@@ -40,7 +41,7 @@ def warn(message:str, category:type=UserWarning)->None:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 
-# %% ../nbs/inside/04_arguments.ipynb #b072d661
+# %% ../nbs/inside/04_arguments.ipynb #de6daa9f
 TINY, HUGE = float(np.finfo('float32').tiny), float(np.finfo('float32').max)
 REAL = 'int', 'uint', 'float', 'bfloat'  # how the names of dtypes of real numbers begin; the first two, of whole ones
 
@@ -48,6 +49,10 @@ def dtype_among(x, kinds:tuple=REAL)->bool:
     "Whether the dtype of the array, tensor or variable `x` is one of these kinds."
     try: return standardize_dtype(x.dtype).startswith(kinds)
     except ValueError: return False
+
+def is_floating(x)->bool:
+    "Whether the array, tensor or variable `x` holds floating-point numbers; such variables can be trained."
+    return dtype_among(x, REAL[2:])
 
 def number(expected:str, # The range, in words
            valid, # Function from float to bool: is it in range?

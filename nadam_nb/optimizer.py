@@ -14,9 +14,9 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/10_optimizer.ipynb #af306177
+# %% ../nbs/inside/10_optimizer.ipynb #367b1e66
 from .arguments import CHECKS, DEFAULTS, NADAM_CHECKS, Number, Rate, Setting, checked, current
-from .arguments import refuse, schedule_from
+from .arguments import is_floating, refuse, schedule_from
 from .backends import SCALAR, choose, here, native, path
 from .engines.lists import nadam_lists
 from .engines.one_by_one import OneByOne
@@ -26,7 +26,7 @@ from .rule import cast, nadam_rule, step_scalars, wide_dtype
 from .saving import check_checkpoint, exported, load
 from .state import start_own, state_lists, take_over
 from .state import accumulated, assign, assign_copy, begin_averages, call_program, constrain, count
-from .state import fresh, gradients_of, if_given, is_floating, label, layout_of, make_policy, make_row
+from .state import fresh, gradients_of, if_given, label, layout_of, make_policy, make_row
 from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 

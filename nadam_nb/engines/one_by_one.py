@@ -13,11 +13,11 @@ from typing import Callable, NamedTuple
 from keras import ops
 from keras.backend import standardize_dtype
 
-# %% ../../nbs/inside/08_engines.ipynb #dc3332bc
+# %% ../../nbs/inside/08_engines.ipynb #0ca24d82
 from ..backends import SCALAR, here, native
 from ..clip import clip
 from ..ema import update_average
-from ..gradients import Named, values_of, with_values
+from ..gradients import Named, for_slices, values_of, with_values
 from ..rounding import places, row_places, store, variable_key
 from ..rule import cast_scalars, decay_weights, like, wide_dtype
 
@@ -88,22 +88,21 @@ def average_row(variable, # The variable, or one replica of it
     if policy.overwrite is None: return
     variable.assign(ops.where(policy.overwrite, ops.cast(mean, variable.dtype), native(variable)))
 
-# %% ../../nbs/inside/08_engines.ipynb #c785562e
+# %% ../../nbs/inside/08_engines.ipynb #b7e00966
 def row_scalars(row:Row, policy:Policy, dtype:str,
                 ids=None # Rows; `None`: all
                )->tuple: # Scalars that fit slices of the variable, and the new values of the carried ones
     "The scalars of single rows."
     of = native if ids is None else lambda x: here.rows(x, ids)
     s, carried = policy.scalars(ops.cast(of(row.counts), SCALAR) + 1, [ops.cast(of(x), SCALAR) for x in row.carried])
-    shape = (-1,) + (1,)*(len(row.variable.shape) - 1)
-    return type(s)(*(ops.reshape(x, shape) if len(x.shape) else x for x in cast_scalars(s, dtype))), carried
+    s = cast_scalars(s, dtype)
+    return type(s)(*(for_slices(x, row.variable.shape) if len(x.shape) else x for x in s)), carried
 
 def step_named(variable, g:Named, row:Row, policy:Policy)->None:
     "Step the rows that a gradient names; read and write no others."
     dtype, ids = wide_dtype(variable.dtype), g.ids
     s, carried = row_scalars(row, policy, dtype, ids)
-    spare = ops.reshape(g.valid, (-1,) + (1,)*(len(variable.shape) - 1))
-    values = ops.where(spare, g.values, ops.take(g.values, ops.zeros_like(ids), axis=0))
+    values = ops.where(for_slices(g.valid, variable.shape), g.values, ops.take(g.values, ops.zeros_like(ids), axis=0))
     w, *slots = (ops.cast(here.rows(x, ids), dtype) for x in (variable, *row.slots))
     change, *new = policy.rule(values, s, *slots)
     key = None if policy.key is None else row_places(ids, variable.shape, variable_key(row.index))
