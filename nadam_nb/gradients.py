@@ -56,7 +56,7 @@ def dense(g, # Gradient: array, tensor or any kind of sparse one
     if kind == 'torch': g = ops.cast(g, dtype).to_dense()
     return ops.cast(g, dtype) if ops.is_tensor(g) else ops.convert_to_tensor(g, dtype)
 
-# %% ../nbs/inside/07_gradients.ipynb #5123969e
+# %% ../nbs/inside/07_gradients.ipynb #2f7dcd61
 class Named(NamedTuple):
     "The rows that a sparse gradient names."
     ids: object # Different rows; spare places at the end repeat the first one
@@ -91,6 +91,7 @@ def named(g, # Sparse gradient of any kind
          )->Named:
     "The rows that a gradient names, each once, with the sums of their slices."
     ids, values = slices_of(g, tuple(shape), dtype)
+    if ids.shape[0] == 0: return Named(ids, values, ids == ids)  # which `segment_sum` on PyTorch does not take
     order, count = ops.argsort(ids), ops.shape(ids)[0]
     ids, values = ops.take(ids, order, axis=0), ops.take(values, order, axis=0)
     changed = ops.concatenate([ops.zeros((1,), 'int32'), ops.cast(ids[1:] != ids[:-1], 'int32')])[:count]
@@ -98,7 +99,7 @@ def named(g, # Sparse gradient of any kind
     sums, places = ops.segment_sum(values, segment, count), ops.cast(ops.arange(count), segment.dtype)
     sizes = ops.segment_sum(ops.ones_like(segment), segment, count)
     first = ops.cumsum(sizes) - sizes
-    valid = places <= ops.max(segment, initial=-1)
+    valid = places <= ops.sum(changed)
     unique = ops.take(ids, ops.where(valid, first, ops.zeros_like(first)), axis=0)
     valid = ops.logical_and(valid, unique < shape[0])  # JAX pads with rows that do not exist
     return Named(unique, ops.where(for_slices(valid, shape), sums, ops.zeros_like(sums)), valid)

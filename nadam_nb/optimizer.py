@@ -14,9 +14,9 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-# %% ../nbs/inside/10_optimizer.ipynb #367b1e66
+# %% ../nbs/inside/10_optimizer.ipynb #f51c510f
 from .arguments import CHECKS, DEFAULTS, NADAM_CHECKS, Number, Rate, Setting, checked, current
-from .arguments import is_floating, refuse, schedule_from
+from .arguments import is_floating, refuse, schedule_from, warn
 from .backends import SCALAR, choose, here, native, path
 from .engines.lists import nadam_lists
 from .engines.one_by_one import OneByOne
@@ -30,7 +30,7 @@ from .state import fresh, gradients_of, if_given, label, layout_of, make_policy,
 from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 
-# %% ../nbs/inside/10_optimizer.ipynb #d980d156
+# %% ../nbs/inside/10_optimizer.ipynb #83dba367
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -77,7 +77,7 @@ class Optimizer(keras.optimizers.Optimizer):
         super().__init__(rate if callable(rate) else lambda: rate, name=args.pop('name'))
         if not callable(rate): self._learning_rate = rate_variable(self, rate)
         self._home, self._under, self._engine, self._accumulator = here.strategy(), None, None, None
-        self._start, self._late = 0, frozenset()
+        self._start, self._late, self._traced = 0, frozenset(), False
         self._checker = Checker(self._var_key, self._check_known)
         for name,value in args.items(): setattr(self, name, value)
 
@@ -266,6 +266,7 @@ class Optimizer(keras.optimizers.Optimizer):
         if not self.built: self.build(variables)
         if not skip_gradients_aggregation: pairs = [(g, v) for g,v in self.aggregate_gradients(pairs) if g is not None]
         settings, constrained = read_settings(self), any(getattr(v, 'constraint', None) is not None for _,v in pairs)
+        self._traced = self._traced or not here.eager()
         if here.eager() and hasattr(self._engine, 'call') and not constrained: call_program(self, pairs, settings)
         else: self._step(pairs, settings)
 
@@ -292,7 +293,8 @@ class Optimizer(keras.optimizers.Optimizer):
         "Everything from unscaling to counting, for checked and aggregated pairs: the order of a step."
         checks = []
         grads, overwriting = prepared(self, pairs, settings['loss_scale_factor'], checks)  # dense, unscaled
-        fine = finite(list(grads.values()), [self._trainable_variables[i] for i in grads], self.nonfinite, checks)
+        every = {**grads, **overwriting}
+        fine = finite(list(every.values()), [self._trainable_variables[i] for i in every], self.nonfinite, checks)
         with here.after(checks):
             s, carried, rate, scalars = step_values(self, settings)
             policy = make_policy(self, settings, rate, scalars)
@@ -364,6 +366,9 @@ class Optimizer(keras.optimizers.Optimizer):
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Spare variables from weight decay, from the next step on; a second call replaces the first.
 
+        What is compiled already (by `fit`, `tf.function`, `jit`) goes on as it was traced, with a warning: compile the
+        model, or trace the function, again.
+
         Args:
             var_list: list of variables.
             var_names: list of strings. A variable is spared if one of them is found (`re.search`) in its path, such as
@@ -371,6 +376,7 @@ class Optimizer(keras.optimizers.Optimizer):
         """
         super().exclude_from_weight_decay(var_list, var_names)
         if self.built: getattr(self._engine, 'programs', {}).clear()
+        if self._traced: warn('`exclude_from_weight_decay`: functions that were compiled before go on without it.')
     def _use_weight_decay(self, variable):
         pattern = getattr(self, '_exclude_from_weight_decay_pattern', None)
         return super()._use_weight_decay(variable) and not (pattern and re.search(pattern, path(variable)))

@@ -80,14 +80,13 @@ def check_checkpoint(prefix:str, # Path of a checkpoint
         raise ValueError(f'The checkpoint does not hold the state of this optimizer; nothing was restored. Expected '
                          f'{str(wanted)[:300]}. Found {str(told)[:300]}.')
 
-# %% ../nbs/inside/09_saving.ipynb #75b8cc82
+# %% ../nbs/inside/09_saving.ipynb #e36e64ed
 def exported(optimizer)->dict: # The variables of TensorFlow behind those of the optimizer, each once
-    "What a SavedModel keeps of an optimizer; an error if that would not do."
+    "What a SavedModel keeps of an optimizer; a warning if that is less than there is."
     for name in ('learning_rate', *optimizer.checks):
         value = vars(optimizer).get('_learning_rate' if name == 'learning_rate' else name)
         if callable(value) and not hasattr(value, 'get_config') and not hasattr(value, 'dtype'):
-            raise ValueError(f'`{name}` is a callable, which a SavedModel cannot call back. Set it to a number before '
-                             f'the training function is traced. Received: {name}={value!r}')
+            warn(f'`{name}` is a callable, which a SavedModel cannot call back; it is exported at its present value.')
     variables = [*optimizer.variables, *optimizer._trainable_variables]
     found = {id(x): x for x in (v._flat if hasattr(v, '_flat') else native(v) for v in variables)}
     return {f'variable_{i}': x for i,x in enumerate(found.values())}

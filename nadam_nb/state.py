@@ -209,7 +209,7 @@ def set_counter(optimizer, value)->None:
     optimizer._iterations = new
     optimizer._start = int(ops.convert_to_numpy(optimizer._iterations))
 
-# %% ../nbs/inside/09a_state.ipynb #e5d8e53c
+# %% ../nbs/inside/09a_state.ipynb #b9488645
 def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and gradients that overwrite, by index
     "Dense gradients in the wide dtype; in `checks`, those in whose making a bad row would be found."
     grads, overwriting = {}, {}
@@ -217,6 +217,7 @@ def prepared(optimizer, pairs, scale, checks:list)->tuple: # Gradients, and grad
         i, overwrite = optimizer._get_variable_index(v), optimizer._overwrite_variable_with_gradient(v)
         kind = sparse_kind(g)
         lazy = kind and optimizer.sparse_update == 'lazy' and len(v.shape) and not overwrite
+        if optimizer._engine.update: lazy = False  # a subclass's own `update_step` gets it dense
         made = (named if lazy else dense)(g, v.shape, v.dtype if overwrite else wide_dtype(v.dtype))
         x = made if kind else here.of_shape(made, v.shape)
         if kind or x is not made: checks.append(values_of(x))
@@ -310,7 +311,7 @@ def constrain(optimizer, engine, indices)->None:
 def assign(variable, value): variable.assign(ops.cast(native(value), variable.dtype))
 def assign_copy(variable, value): assign(variable, ops.copy(native(value)))  # on JAX a buffer must not serve two
 
-# %% ../nbs/inside/09a_state.ipynb #72959d66
+# %% ../nbs/inside/09a_state.ipynb #a8160df4
 def count(optimizer, fine)->None:
     "Count a call that was not left out."
     counter, skipped = native(optimizer._iterations), optimizer.skipped_steps
@@ -329,7 +330,7 @@ def call_program(optimizer, pairs, settings)->None:
         return tf.IndexedSlices(*reversed(slices_of(g, v.shape, wide_dtype(v.dtype))))
     grads = [plain(g, v) for g,v in pairs]
     if callable(optimizer._learning_rate):
-        settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate))
+        settings['learning_rate'] = float(ops.convert_to_numpy(optimizer.learning_rate).item())
     factors = tuple((optimizer.rate_multipliers or {}).items())
     key = optimizer.nonfinite, optimizer.seed, optimizer.stochastic_rounding, factors
     try: optimizer._engine.call(optimizer._step, grads, variables, settings, key)

@@ -7,8 +7,8 @@ __all__ = ['SMALL', 'JOINED', 'KEPT', 'xla_works', 'Compiler', 'scalar', 'clippe
            'change_of', 'join', 'cut', 'add_changes', 'groups_of', 'clipped_norm', 'norm_factors', 'Fused', 'kind_of',
            'traced']
 
-# %% ../../nbs/inside/08a_fused.ipynb #a5164a5d
-from collections import Counter, OrderedDict
+# %% ../../nbs/inside/08a_fused.ipynb #495c6010
+from collections import Counter, OrderedDict, deque
 from contextlib import nullcontext
 from functools import cache
 from itertools import groupby
@@ -17,10 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# %% ../../nbs/inside/08a_fused.ipynb #adec88a9
+# %% ../../nbs/inside/08a_fused.ipynb #b25adf07
 from .. import private
 from ..arguments import warn
-from ..backends import here, native
+from ..backends import native
 from ..clip import clip, clip_value, global_norm, norm, shrink
 from .one_by_one import OneByOne, Row, average_row, count_rows, moved, row_scalars, step_named
 from .one_by_one import step_row
@@ -189,14 +189,14 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, gs[0].dtype) for gs in lists]
 
-# %% ../../nbs/inside/08a_fused.ipynb #c12d6fda
+# %% ../../nbs/inside/08a_fused.ipynb #0fb82c69
 KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
     "Steps all variables by compiled programs; the rest is as in the plain engine."
-    plain = OneByOne()
+    plain, compiled = OneByOne(), Compiler()  # which all optimizers share
     def __init__(self, lazy:bool=False): # Are single rows stepped? Then no variables are joined
-        self.lazy, self.compiled, self.programs, self.numbers = lazy, Compiler(), OrderedDict(), (None, None)
+        self.lazy, self.programs, self.rare, self.numbers = lazy, OrderedDict(), None, (None, None)
     def __getattr__(self, name): return getattr(self.plain, name)
 
     def lay_out(self, variables, slots, dtype=None):
@@ -264,14 +264,19 @@ class Fused:
         if numbers != self.numbers[0]: self.numbers = numbers, tf.constant(numbers, tf.float64)
         key = tuple(map(id, variables)), tuple(map(kind_of, grads)), names, key, private.checks_numerics()
         if key not in self.programs:
+            if self.rare is not None and key not in self.rare:  # programs had to be dropped, and this call is new
+                self.rare.append(key)
+                return step(list(zip(grads, variables)), settings)
             run = lambda grads, numbers: step(list(zip(grads, variables)),
                                               {**settings, **dict(zip(names, tf.unstack(numbers)))})
             self.programs[key] = traced(run, grads, self.numbers[1])
-            while sum(len(key[0]) for key in self.programs) > KEPT*self.count: self.programs.popitem(last=False)
+            while sum(len(key[0]) for key in self.programs) > KEPT*self.count:
+                self.programs.popitem(last=False)
+                self.rare = self.rare or deque(maxlen=KEPT)
         self.programs.move_to_end(key)
         self.programs[key](grads, self.numbers[1])
 
-# %% ../../nbs/inside/08a_fused.ipynb #3704630e
+# %% ../../nbs/inside/08a_fused.ipynb #0334702e
 def kind_of(g):
     "What a program is made for: all that a gradient brings along, apart from numbers."
     if not isinstance(g, tf.IndexedSlices): return g.dtype
@@ -285,7 +290,6 @@ def traced(f, # Function of a list of tensors and a tensor
     specs = [tf.IndexedSlicesSpec(None, *kind_of(g)) if slices else tf.TensorSpec.from_tensor(g)
              for g,slices in zip(grads, sparse)]
     f = tf.function(f, autograph=False).get_concrete_function(specs, tf.TensorSpec.from_tensor(number))
-    if here.has_gpu(): return f
-    captured, call = f.captured_inputs, tf.raw_ops.StatefulPartitionedCall
     flat = (lambda grads: tf.nest.flatten(grads, expand_composites=True)) if any(sparse) else lambda grads: grads
-    return lambda grads, number: call(args=[*flat(grads), number, *captured], Tout=[], f=f)
+    call = private.flat_call(f)
+    return lambda grads, number: call(*flat(grads), number)

@@ -123,7 +123,7 @@ def clipped_together(grads, policy:Policy)->list: # Gradients, or named rows
     values = clip([values_of(g) for g in grads], policy.clipvalue, policy.clipnorm, policy.global_clipnorm)
     return [with_values(g, x) for g,x in zip(grads, values)]
 
-# %% ../../nbs/inside/08_engines.ipynb #3b2cf569
+# %% ../../nbs/inside/08_engines.ipynb #7bb651ec
 class OneByOne:
     "Steps variables one after another, as written."
     def __init__(self,
@@ -154,10 +154,10 @@ class OneByOne:
 
     def _one(self, variable, g, s, row, policy, learning_rate):
         if isinstance(g, Named): return step_named(variable, g, row, policy)
-        if row.counts is not None: s, carried = row_scalars(row, policy, wide_dtype(variable.dtype))
-        if self.update is None: step_row(variable, g, s, row, policy, self.add)
-        else:
+        if self.update is not None:
             w = ops.cast(native(variable), wide_dtype(variable.dtype))
             if row.decay: variable.assign(ops.cast(moved(w, 0., row, policy), variable.dtype))
-            self.update(g, variable, *([learning_rate] if self.learning_rate else []))
+            return self.update(g, variable, *([learning_rate] if self.learning_rate else []))
+        if row.counts is not None: s, carried = row_scalars(row, policy, wide_dtype(variable.dtype))
+        step_row(variable, g, s, row, policy, self.add)
         if row.counts is not None: count_rows(row, carried)
