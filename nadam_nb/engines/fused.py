@@ -28,7 +28,7 @@ from ..gradients import Named
 from ..rounding import places, store, variable_key
 from ..rule import cast_scalars, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #3596fa08
+# %% ../../nbs/inside/08a_fused.ipynb #8b349bf6
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
@@ -41,9 +41,14 @@ def xla_works()->bool: # Tried at the first call, remembered after
 
 class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
+    def __init__(self): self.traced = []
     def __getitem__(self, f):
         key = f, not private.checks_numerics() and xla_works()
-        if key not in self: self[key] = tf.function(f, jit_compile=key[1] or None, autograph=False)
+        if key not in self:
+            def program(*args, **kwargs):
+                self.traced.append((args, kwargs))  # TensorFlow refers to them weakly, and misses them in a graph
+                return f(*args, **kwargs)
+            self[key] = tf.function(program, jit_compile=key[1] or None, autograph=False)
         return super().__getitem__(key)
 
 # %% ../../nbs/inside/08a_fused.ipynb #f429e4b5
