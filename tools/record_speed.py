@@ -39,6 +39,8 @@ def record(groups, path, minutes, forced):
         if not forced and not quiet(): note(results, name, 'left out (the machine is busy)'); continue
         results['loads'][case] = max(busy(), results['loads'].get(case, 0.))
         plan = Plan(9, 4., end) if minutes else Plan(5, 4.)
+        os.environ['OMP_WAIT_POLICY'] = 'passive'  # else torch's threads spin, and take the cores from others
+        if contenders == TORCH: del os.environ['OMP_WAIT_POLICY']  # where there are no others
         measure(case, case_of(case), contenders.split(), results, plan)
         save_results(results, path)
         print(f'{name}: {end - perf_counter():.0f} s left' if minutes else name, flush=True)
@@ -52,7 +54,6 @@ def main():
     p.add_argument('--only', nargs='+', metavar='CASE', help='only these cases')
     p.add_argument('--json', type=Path, metavar='FILE', help='write there')
     args = p.parse_args()
-    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')  # else torch's threads spin, and take the cores from others
     groups = [g for g in (SCALE if args.scale else SPEED) if not args.only or g[0] in args.only]
     path = args.json or ROOT/'nbs/proof'/('scale.json' if args.scale else 'speed.json')
     return record(groups, path, 0 if args.scale else 11.5, args.force)
