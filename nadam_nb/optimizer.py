@@ -30,7 +30,7 @@ from .state import fresh, gradients_of, if_given, label, layout_of, make_policy,
 from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 
-# %% ../nbs/inside/10_optimizer.ipynb #83dba367
+# %% ../nbs/inside/10_optimizer.ipynb #82ca6f1b
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -328,7 +328,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate=None):
         """Update one variable and its slots by one step, without clipping and weight decay; `iterations` stays.
 
-        A subclass may override it, with or without the third argument.
+        A subclass may override it, with or without the third argument; it is called with dense gradients.
 
         Args:
             gradient: gradient of `variable`, dense or sparse.
