@@ -30,7 +30,7 @@ from .state import fresh, gradients_of, if_given, label, layout_of, make_policy,
 from .state import make_rows, make_state, own_variables, prepared, rate_config, rate_variable, read_settings
 from .state import set_counter, setting, step_others, step_values, summed
 
-# %% ../nbs/inside/10_optimizer.ipynb #82ca6f1b
+# %% ../nbs/inside/10_optimizer.ipynb #20f2983f
 Self = TypeVar('Self', bound='Optimizer')
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -266,8 +266,9 @@ class Optimizer(keras.optimizers.Optimizer):
         if not self.built: self.build(variables)
         if not skip_gradients_aggregation: pairs = [(g, v) for g,v in self.aggregate_gradients(pairs) if g is not None]
         settings, constrained = read_settings(self), any(getattr(v, 'constraint', None) is not None for _,v in pairs)
-        self._traced = self._traced or not here.eager()
-        if here.eager() and hasattr(self._engine, 'call') and not constrained: call_program(self, pairs, settings)
+        eager = here.eager()
+        self._traced = self._traced or not eager
+        if eager and hasattr(self._engine, 'call') and not constrained: call_program(self, pairs, settings)
         else: self._step(pairs, settings)
 
     def aggregate_gradients(self, grads_and_vars):

@@ -28,7 +28,7 @@ from ..gradients import Named
 from ..rounding import places, store, variable_key
 from ..rule import cast_scalars, wide_dtype
 
-# %% ../../nbs/inside/08a_fused.ipynb #8b349bf6
+# %% ../../nbs/inside/08a_fused.ipynb #3596fa08
 @cache
 def xla_works()->bool: # Tried at the first call, remembered after
     "Whether XLA can compile on this machine."
@@ -41,14 +41,9 @@ def xla_works()->bool: # Tried at the first call, remembered after
 
 class Compiler(dict):
     "Compiled functions: `compiler[f]` is `f` as an XLA program where possible, else as a graph."
-    def __init__(self): self.traced = []
     def __getitem__(self, f):
         key = f, not private.checks_numerics() and xla_works()
-        if key not in self:
-            def program(*args, **kwargs):
-                self.traced.append((args, kwargs))  # TensorFlow refers to them weakly, and misses them in a graph
-                return f(*args, **kwargs)
-            self[key] = tf.function(program, jit_compile=key[1] or None, autograph=False)
+        if key not in self: self[key] = tf.function(f, jit_compile=key[1] or None, autograph=False)
         return super().__getitem__(key)
 
 # %% ../../nbs/inside/08a_fused.ipynb #f429e4b5
@@ -200,14 +195,15 @@ def norm_factors(compiler:Compiler, # Of the optimizer
     factor = shrink(global_norm(norms), policy.global_clipnorm)
     return [tf.cast(factor, gs[0].dtype) for gs in lists]
 
-# %% ../../nbs/inside/08a_fused.ipynb #5d67beff
+# %% ../../nbs/inside/08a_fused.ipynb #18194a1c
 KEPT = 8  # times the number of variables: how many variables the programs of eager calls may step together
 
 class Fused:
     "Steps all variables by compiled programs; the rest is as in the plain engine."
-    plain, compiled = OneByOne(), Compiler()  # which all optimizers share
+    plain = OneByOne()
     def __init__(self, lazy:bool=False): # Are single rows stepped? Then no variables are joined
-        self.lazy, self.programs, self.rare, self.numbers = lazy, OrderedDict(), None, (None, None)
+        self.lazy, self.compiled, self.numbers = lazy, Compiler(), (None, None)
+        self.programs, self.rare = OrderedDict(), None
     def __getattr__(self, name): return getattr(self.plain, name)
 
     def lay_out(self, variables, slots, dtype=None):
